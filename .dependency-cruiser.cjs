@@ -1,0 +1,100 @@
+/**
+ * The import table. Everything points in one direction:
+ *   main → lifecycle → {api, worker} → app → http, features → platform
+ * Between features only what FEATURES lists.
+ */
+const FEATURES = {
+  services: ['heartbeats', 'alerts'],
+  heartbeats: ['alerts'],
+  alerts: ['routing', 'notifications'],
+  routing: ['notifications'],
+  notifications: [],
+  health: [],
+};
+
+const names = Object.keys(FEATURES);
+const others = (name) => names.filter((other) => other !== name && !FEATURES[name].includes(other));
+
+module.exports = {
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^node_modules' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'platform-knows-nothing-of-medic',
+      severity: 'error',
+      from: { path: '^src/platform' },
+      to: { path: '^src/(http|features|[^/]+\\.ts$)' },
+    },
+    {
+      name: 'http-knows-platform-only',
+      severity: 'error',
+      from: { path: '^src/http' },
+      to: { path: '^src/(features|[^/]+\\.ts$)' },
+    },
+    {
+      name: 'features-do-not-know-their-wiring',
+      severity: 'error',
+      from: { path: '^src/features' },
+      to: { path: '^src/[^/]+\\.ts$' },
+    },
+    {
+      name: 'only-routes-know-http',
+      severity: 'error',
+      from: { path: '^src/features', pathNot: '/routes[^/]*\\.ts$' },
+      to: { path: '^src/http' },
+    },
+    {
+      name: 'routes-are-for-api-only',
+      severity: 'error',
+      from: { pathNot: '^src/(api|lifecycle)\\.ts$|^test/' },
+      to: { path: '^src/features/[^/]+/routes[^/]*\\.ts$' },
+    },
+    {
+      name: 'stores-are-private-to-their-feature',
+      severity: 'error',
+      from: { path: '^src/features/([^/]+)/' },
+      to: { path: '^src/features/[^/]+/store[^/]*\\.ts$', pathNot: '^src/features/$1/' },
+    },
+    {
+      name: 'nobody-outside-uses-a-store',
+      severity: 'error',
+      from: { path: '^src/[^/]+\\.ts$' },
+      to: { path: '^src/features/[^/]+/store[^/]*\\.ts$' },
+    },
+    {
+      name: 'deciding-files-take-values-and-return-values',
+      severity: 'error',
+      from: { path: '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts)\\.ts$' },
+      to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules' },
+    },
+    ...names.map((name) => ({
+      name: `features-${name}`,
+      comment: `${name} may import ${FEATURES[name].join(', ') || 'no other feature'}`,
+      severity: 'error',
+      from: { path: `^src/features/${name}/` },
+      to: { path: `^src/features/(${others(name).join('|')})/` },
+    })),
+    {
+      name: 'features-are-in-the-table',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/features/', pathNot: `^src/features/(${names.join('|')})/` },
+    },
+  ],
+};

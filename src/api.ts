@@ -1,0 +1,44 @@
+import type { Parts } from './app.ts';
+import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
+import { healthRoutes, type Readiness } from './features/health/routes.ts';
+import { heartbeatRoutesV1 } from './features/heartbeats/routes-v1.ts';
+import { serviceRoutes } from './features/services/routes.ts';
+import { serviceRoutesV1 } from './features/services/routes-v1.ts';
+import { createServer, type Router } from './http/server.ts';
+import { MedicError } from './platform/errors.ts';
+
+/** The `api` role: every route of every feature. */
+export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
+  return server(parts, readiness, (app) => {
+    const { context, ingest } = parts;
+    for (const prefix of ['', '/v1'] as const) {
+      heartbeatRoutesV1(app, context.db, ingest, prefix);
+      serviceRoutesV1(app, context, prefix);
+      alertRoutesV1(app, context, prefix);
+    }
+    serviceRoutes(app, context);
+    alertRoutes(app, context);
+  });
+}
+
+/** The listener of a stand-alone worker: health and metrics. */
+export function createProbe(parts: Parts, readiness: Readiness): Promise<Router> {
+  return server(parts, readiness, () => {});
+}
+
+function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
+  const { context, health, metrics } = parts;
+  return createServer({ log: context.log, metrics, version: context.version }, (app) => {
+    app.addHook('onRequest', (request, _reply, done) => {
+      const { access } = request.routeOptions.config;
+      const waits = access !== undefined && access.scope !== null && !readiness.migrated;
+      done(
+        waits
+          ? new MedicError('database_unavailable', 'The database is not ready yet, try again')
+          : undefined,
+      );
+    });
+    healthRoutes(app, context, health, readiness, metrics);
+    routes(app);
+  });
+}

@@ -1,0 +1,72 @@
+import { alertMetrics } from './features/alerts/metrics.ts';
+import { HealthCheck } from './features/health/check.ts';
+import { registerHealthMetrics, registerInfoMetrics } from './features/health/metrics.ts';
+import { heartbeatMetrics } from './features/heartbeats/metrics.ts';
+import { Ingest } from './features/heartbeats/receive.ts';
+import { createChannels } from './features/notifications/channels/index.ts';
+import { notificationMetrics } from './features/notifications/metrics.ts';
+import { registerServiceMetrics } from './features/services/metrics.ts';
+import type { Clock } from './platform/clock.ts';
+import type { Settings } from './platform/config.ts';
+import type { DatabasePool } from './platform/db.ts';
+import type { Logger } from './platform/logging.ts';
+import type { Metrics } from './platform/metrics.ts';
+
+/** Everything that the roles are made of, wired once. */
+export type Parts = ReturnType<typeof wire>;
+
+/** Puts the parts together: the only place that knows which implementation serves which feature. */
+export function wire(tools: {
+  db: DatabasePool;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  settings: Settings;
+  random?: () => number;
+}) {
+  const { db, clock, log, metrics, settings } = tools;
+  const forNotifications = notificationMetrics(metrics);
+  const context = {
+    db,
+    clock,
+    log,
+    random: tools.random ?? Math.random,
+    version: settings.MEDIC_VERSION,
+    baseUrl: settings.MEDIC_BASE_URL,
+    autoUnmuteHours: settings.ALERT_AUTO_UNMUTE_HOURS,
+    reminderMinSeconds: settings.MEDIC_REMINDER_MIN_SECONDS,
+    defaultRoute: {
+      slackToken: settings.SLACK_API_TOKEN,
+      slackChannel: settings.SLACK_CHANNEL_ID,
+      pagerDutyKey: settings.PAGERDUTY_ROUTING_KEY,
+    },
+    slack: {
+      tokenSet: settings.SLACK_API_TOKEN !== undefined,
+      channelSet: settings.SLACK_CHANNEL_ID !== undefined,
+    },
+    pagerDuty: { routingKeySet: settings.PAGERDUTY_ROUTING_KEY !== undefined },
+    channels: createChannels(
+      {
+        slackApiUrl: settings.SLACK_API_BASE_URL,
+        slackToken: settings.SLACK_API_TOKEN,
+        pagerDutyEventsUrl: settings.PAGERDUTY_EVENTS_URL,
+        baseUrl: settings.MEDIC_BASE_URL,
+        timeZone: settings.MEDIC_TIMEZONE,
+      },
+      clock,
+      forNotifications,
+    ),
+    heartbeatMetrics: heartbeatMetrics(metrics),
+    alertMetrics: alertMetrics(metrics),
+    notificationMetrics: forNotifications,
+  };
+  const health = new HealthCheck(context);
+  registerServiceMetrics(metrics);
+  registerHealthMetrics(metrics, health);
+  registerInfoMetrics(metrics, {
+    version: settings.MEDIC_VERSION,
+    environment: settings.MEDIC_ENVIRONMENT,
+    description: 'Heartbeat monitor',
+  });
+  return { context, settings, metrics, health, ingest: new Ingest(context) };
+}

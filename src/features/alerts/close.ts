@@ -1,0 +1,64 @@
+import type { Transaction } from '../../platform/db.ts';
+import { named } from '../../platform/logging.ts';
+import { announce } from './announce.ts';
+import type { AlertContext } from './context.ts';
+import { type CloseReason, statesThatAccept } from './machine.ts';
+import type { Closing } from './store.ts';
+import * as store from './store.ts';
+
+/**
+ * Closes active alerts and ends the mutes of their services (spec 03 section 5).
+ * In: active alerts, whose state rows the caller holds. Out: closed alerts, alert_events, recovery messages.
+ * Crash: all of it is in the caller's transaction.
+ */
+export async function closeAlerts(
+  tx: Transaction,
+  context: AlertContext,
+  closings: readonly Closing[],
+): Promise<void> {
+  if (closings.length === 0) return;
+  const recovered = closings.filter(({ reason }) => reason === 'recovered');
+  const withdrawn = closings.filter(({ reason }) => reason !== 'recovered');
+  const closed = [
+    ...(await store.closeAlerts(tx, recovered, statesThatAccept('recover'))),
+    ...(await store.closeAlerts(tx, withdrawn, statesThatAccept('withdraw'))),
+  ];
+  await announce(
+    tx,
+    context,
+    closed.map((alert) => ({
+      alertId: alert.alert_id,
+      event: alert.close_reason === 'recovered' ? 'recovered' : 'closed',
+      at: alert.closed_at,
+    })),
+  );
+  await store.deleteMutes(
+    tx,
+    closed.map((alert) => alert.service_id),
+  );
+  tx.afterCommit(() => {
+    for (const alert of closed) {
+      context.alertMetrics.resolved.inc();
+      named(context.log, 'alerts').info(
+        { alert_id: alert.alert_id, service_id: alert.service_id, close_reason: alert.close_reason },
+        'alert closed',
+      );
+    }
+  });
+}
+
+/** Closes whatever alerts of a service are active. */
+export async function closeAlertsOf(
+  tx: Transaction,
+  context: AlertContext,
+  serviceId: number,
+  reason: CloseReason,
+  at: Date,
+): Promise<void> {
+  const active = await store.activeAlerts(tx, [serviceId]);
+  await closeAlerts(
+    tx,
+    context,
+    active.map((alert) => ({ alertId: alert.alert_id, reason, at })),
+  );
+}

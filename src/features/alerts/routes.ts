@@ -1,0 +1,168 @@
+import { type Static, Type } from 'typebox';
+import { needs } from '../../http/access.ts';
+import { answers, ok } from '../../http/envelope.ts';
+import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
+import { idOf } from '../../http/path-id.ts';
+import type { Router } from '../../http/server.ts';
+import type { DatabasePool } from '../../platform/db.ts';
+import { invalid, MedicError } from '../../platform/errors.ts';
+import { AnyCase, MAX_ID, Text } from '../../platform/schema.ts';
+import { parseInstant } from '../../platform/time.ts';
+import { deliveriesOf } from '../notifications/history.ts';
+import { acknowledgeAlert } from './acknowledge.ts';
+import type { AlertContext } from './context.ts';
+import { ALERT_KINDS, ALERT_REASONS, type AlertReason } from './reason.ts';
+import { AlertDetail, AlertV1, AlertV2, alertV1, alertV2 } from './resource.ts';
+import * as store from './store-view.ts';
+
+export interface AlertRouteContext extends AlertContext {
+  db: DatabasePool;
+}
+
+/** Alerts without a filter that v1 answers at most. */
+const NEWEST_V1 = 100;
+
+const Params = Type.Object({ alert_id: Type.String() });
+
+const ListQuery = Type.Object(
+  {
+    ...PageQuery,
+    active: Type.Optional(Type.Boolean()),
+    service_id: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ID })),
+    kind: Type.Optional(AnyCase(ALERT_KINDS)),
+    reason: Type.Optional(AnyCase(Object.keys(ALERT_REASONS) as AlertReason[])),
+    priority: Type.Optional(AnyCase(['p1', 'p2', 'p3', 'p4', 'p5'])),
+    team: Type.Optional(Type.String()),
+    acknowledged: Type.Optional(Type.Boolean()),
+    start_date: Type.Optional(Type.String()),
+    end_date: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+/** `/v2/alerts`. */
+export function alertRoutes(app: Router, context: AlertRouteContext): void {
+  const { db, clock } = context;
+  const tags = ['alerts'];
+
+  async function detail(alertId: number) {
+    const [rows, notifications, history] = await Promise.all([
+      store.rowsById(db, [alertId]),
+      deliveriesOf(db, alertId),
+      store.eventsOf(db, alertId),
+    ]);
+    const row = rows.get(alertId);
+    if (row === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
+    return {
+      ...alertV2(row),
+      notifications: notifications.map((delivery) => ({
+        ...delivery,
+        created_at: delivery.created_at.toISOString(),
+        last_attempt_at: delivery.last_attempt_at?.toISOString() ?? null,
+      })),
+      history: history.map(({ occurred_at, cycle, ...event }) => ({
+        ...event,
+        alert_cycle: cycle,
+        occurred_at: occurred_at.toISOString(),
+      })),
+      executions: [],
+    };
+  }
+
+  app.get(
+    '/v2/alerts',
+    {
+      config: needs('read'),
+      schema: {
+        tags,
+        summary: 'List alerts, newest first',
+        querystring: ListQuery,
+        response: answers(200, ListOf(AlertV2)),
+      },
+    },
+    async ({ query }) => {
+      const page = pageOf(query);
+      const filter = filterOf(query);
+      const [rows, total] = await Promise.all([store.list(db, filter, page), store.count(db, filter)]);
+      return ok(listOf(rows.map(alertV2), total, page));
+    },
+  );
+
+  app.get(
+    '/v2/alerts/:alert_id',
+    {
+      config: needs('read'),
+      schema: {
+        tags,
+        summary: 'One alert with its deliveries',
+        params: Params,
+        response: answers(200, AlertDetail),
+      },
+    },
+    async ({ params }) => ok(await detail(idOf(params.alert_id, 'Alert'))),
+  );
+
+  app.post(
+    '/v2/alerts/:alert_id/acknowledge',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Someone is on it: stops reminders',
+        params: Params,
+        body: Type.Object({ comment: Type.Optional(Text(2000, 0)) }, { additionalProperties: false }),
+        response: answers(200, AlertDetail),
+      },
+    },
+    async ({ params, body }) => {
+      const alertId = idOf(params.alert_id, 'Alert');
+      const comment = body.comment ?? null;
+      // No keys exist yet, so that every caller is the one identity of a server without authentication.
+      const entry = { alertId, actor: 'anonymous', comment, at: clock.now() };
+      await db.transaction((tx) => acknowledgeAlert(tx, context, entry));
+      return ok(await detail(alertId), 'Alert acknowledged');
+    },
+  );
+}
+
+function filterOf(query: Static<typeof ListQuery>): store.Filter {
+  const { service_id, start_date, end_date, ...same } = query;
+  return {
+    ...same,
+    serviceId: service_id,
+    from: instantOf('start_date', start_date),
+    to: instantOf('end_date', end_date),
+  };
+}
+
+function instantOf(member: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const instant = parseInstant(text);
+  if (instant === undefined) throw invalid(member, 'must be a time such as 2026-03-08T08:00:00Z');
+  return instant;
+}
+
+const QueryV1 = Type.Object({ active: Type.Optional(Type.Integer()) }, { additionalProperties: false });
+
+/** `/alerts`, and `/v1/alerts`, its identical alias (spec 03 section 1). */
+export function alertRoutesV1(app: Router, context: AlertRouteContext, prefix: '' | '/v1'): void {
+  app.get(
+    `${prefix}/alerts`,
+    {
+      config: needs('read'),
+      schema: {
+        tags: ['v1'],
+        summary: 'List alerts',
+        querystring: QueryV1,
+        response: answers(200, Type.Array(AlertV1)),
+      },
+    },
+    async ({ query }) => {
+      const all = query.active !== undefined;
+      const filter = all ? { active: query.active !== 0 } : {};
+      return ok(
+        (await store.list(context.db, filter, { limit: all ? null : NEWEST_V1, offset: 0 })).map(alertV1),
+      );
+    },
+  );
+}

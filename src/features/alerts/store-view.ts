@@ -1,0 +1,127 @@
+import { empty, join, type Sql } from 'sql-template-tag';
+import { type Database, sql } from '../../platform/db.ts';
+import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
+import type { AlertKind, AlertReason } from './reason.ts';
+
+/** An alert with its service as it is now; the alert's own copy of the names serves a deleted service. */
+export interface AlertRow {
+  alert_id: number;
+  service_id: number;
+  kind: AlertKind;
+  reason: AlertReason;
+  run_id: string | null;
+  state: AlertState;
+  cycle: number;
+  created_at: Date;
+  closed_at: Date | null;
+  close_reason: CloseReason | null;
+  announced_at: Date | null;
+  last_message_at: Date | null;
+  report_message: string | null;
+  report_run_id: string | null;
+  acknowledged_at: Date | null;
+  acknowledged_by: string | null;
+  acknowledge_comment: string | null;
+  heartbeat_name: string;
+  service_name: string;
+  priority: string;
+  team: string;
+  runbook: string | null;
+  last_heartbeat_at: Date | null;
+  muted: boolean;
+  /** PagerDuty's key of the incident, once a trigger was accepted. */
+  external_reference_id: string | null;
+}
+
+const ROWS = sql`
+  select alert.alert_id, alert.service_id, alert.kind, alert.reason, alert.run_id, alert.state, alert.cycle,
+    alert.created_at, alert.closed_at, alert.close_reason, alert.announced_at, alert.last_message_at,
+    alert.report_message, alert.report_run_id, alert.acknowledged_at, alert.acknowledged_by,
+    alert.acknowledge_comment,
+    case when service.service_id is null then alert.heartbeat_name else service.heartbeat_name end as heartbeat_name,
+    case when service.service_id is null then alert.service_name else service.service_name end as service_name,
+    case when service.service_id is null then alert.priority else service.priority end as priority,
+    case when service.service_id is null then alert.team else service.team end as team,
+    case when service.service_id is null then alert.runbook else service.runbook end as runbook,
+    state.last_heartbeat_at, mute.service_id is not null as muted,
+    (select incident.reference from medic.notifications incident
+     where incident.alert_id = alert.alert_id and incident.channel = 'pagerduty' and incident.event = 'opened'
+       and incident.status = 'success'
+     order by incident.sequence desc limit 1) as external_reference_id
+  from medic.alerts alert
+  left join medic.services service using (service_id)
+  left join medic.service_state state using (service_id)
+  left join medic.mutes mute using (service_id)`;
+
+export async function rowsById(db: Database, alertIds: readonly number[]): Promise<Map<number, AlertRow>> {
+  const { rows } = await db.query<AlertRow>(sql`${ROWS} where alert.alert_id = any(${alertIds})`);
+  return new Map(rows.map((row) => [row.alert_id, row]));
+}
+
+export interface Filter {
+  active?: boolean | undefined;
+  serviceId?: number | undefined;
+  kind?: string | undefined;
+  reason?: string | undefined;
+  priority?: string | undefined;
+  team?: string | undefined;
+  acknowledged?: boolean | undefined;
+  /** Opened at or after, and before. */
+  from?: Date | undefined;
+  to?: Date | undefined;
+}
+
+/** Newest first; `limit` null: all. */
+export async function list(
+  db: Database,
+  filter: Filter,
+  page: { limit: number | null; offset: number },
+): Promise<AlertRow[]> {
+  const { rows } = await db.query<AlertRow>(sql`
+    ${ROWS} ${where(filter)} order by alert.alert_id desc limit ${page.limit} offset ${page.offset}`);
+  return rows;
+}
+
+export async function count(db: Database, filter: Filter): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*)::int as count from medic.alerts alert
+    left join medic.services service using (service_id) ${where(filter)}`);
+  return rows[0]?.count ?? 0;
+}
+
+function where(filter: Filter): Sql {
+  const { active, serviceId, kind, reason, priority, team, acknowledged, from, to } = filter;
+  const conditions = [
+    active === undefined ? empty : active ? sql`alert.state <> 'closed'` : sql`alert.state = 'closed'`,
+    serviceId === undefined ? empty : sql`alert.service_id = ${serviceId}`,
+    kind === undefined ? empty : sql`alert.kind = ${kind}`,
+    reason === undefined ? empty : sql`alert.reason = ${reason}`,
+    priority === undefined ? empty : sql`coalesce(service.priority, alert.priority) = ${priority}`,
+    team === undefined ? empty : sql`coalesce(service.team, alert.team) = ${team}`,
+    acknowledged === undefined ? empty : sql`(alert.acknowledged_at is not null) = ${acknowledged}`,
+    from === undefined ? empty : sql`alert.created_at >= ${from}`,
+    to === undefined ? empty : sql`alert.created_at <= ${to}`,
+  ].filter((condition) => condition !== empty);
+  return conditions.length === 0 ? empty : sql`where ${join(conditions, ' and ')}`;
+}
+
+export interface EventRow {
+  event: AlertEvent;
+  occurred_at: Date;
+  cycle: number;
+  suppressed: Suppression | null;
+}
+
+/** The changes of an alert, oldest first. */
+export async function eventsOf(db: Database, alertId: number): Promise<EventRow[]> {
+  const { rows } = await db.query<EventRow>(sql`
+    select event, occurred_at, cycle, suppressed from medic.alert_events
+    where alert_id = ${alertId} order by alert_event_id limit 1000`);
+  return rows;
+}
+
+export async function countActive(db: Database): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*)::int as count from medic.alerts where state <> 'closed'`);
+  return rows[0]?.count ?? 0;
+}

@@ -1,0 +1,243 @@
+import { type Database, sql } from '../../platform/db.ts';
+import type { AlertFacts } from '../notifications/facts.ts';
+import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
+import type { AlertReason } from './reason.ts';
+
+export interface Opening {
+  serviceId: number;
+  reason: AlertReason;
+  at: Date;
+  /** The deadline that passed; null for reported failures. */
+  dueAt: Date | null;
+  report: { message: string | null; runId: string | null } | null;
+}
+
+export interface Failures {
+  alertId: number;
+  /** How many more failures: missed periods, or failure reports. */
+  by: number;
+  at: Date;
+  /** Where the next period begins. */
+  periodFrom: Date;
+  /** The newest failure report; null: periods passed in silence. */
+  report: { message: string | null; runId: string | null } | null;
+}
+
+export interface Closing {
+  alertId: number;
+  reason: CloseReason;
+  at: Date;
+}
+
+export interface Acknowledgement {
+  alertId: number;
+  /** Who acknowledges; the authenticated identity. */
+  actor: string;
+  comment: string | null;
+  at: Date;
+}
+
+export interface Mute {
+  serviceId: number;
+  at: Date;
+  until: Date;
+  reason: string | null;
+}
+
+interface OpenedRow {
+  alert_id: number;
+  service_id: number;
+  reason: AlertReason;
+  priority: string;
+  team: string;
+  created_at: Date;
+}
+
+/** Inserts alerts of kind `service`; a service that has an active one is left out. */
+export async function insertAlerts(db: Database, openings: readonly Opening[]): Promise<OpenedRow[]> {
+  const { rows } = await db.query<OpenedRow>(sql`
+    insert into medic.alerts (service_id, kind, reason, run_id, created_at, period_from, report_message,
+      report_run_id, heartbeat_name, service_name, priority, team, runbook)
+    select service_id, 'service', opening.reason, opening.run_id, opening.at, opening.at, opening.message,
+      opening.run_id, heartbeat_name, service_name, priority, team, runbook
+    from unnest(
+      ${openings.map((opening) => opening.serviceId)}::int[],
+      ${openings.map((opening) => opening.reason)}::text[],
+      ${openings.map((opening) => opening.at)}::timestamptz[],
+      ${openings.map((opening) => opening.report?.message ?? null)}::text[],
+      ${openings.map((opening) => opening.report?.runId ?? null)}::text[]
+    ) as opening (service_id, reason, at, message, run_id)
+    join medic.services using (service_id)
+    on conflict (service_id) where kind = 'service' and state <> 'closed' do nothing
+    returning alert_id, service_id, reason, priority, team, created_at`);
+  return rows;
+}
+
+/** The active service alerts of services. */
+export async function activeAlerts(
+  db: Database,
+  serviceIds: readonly number[],
+): Promise<{ alert_id: number; service_id: number }[]> {
+  if (serviceIds.length === 0) return [];
+  const { rows } = await db.query<{ alert_id: number; service_id: number }>(sql`
+    select alert_id, service_id from medic.alerts
+    where service_id = any(${serviceIds}) and state <> 'closed'`);
+  return rows;
+}
+
+/** Adds failures to alerts in one of `states`. @returns the alerts that were changed. */
+export async function raiseCycles(
+  db: Database,
+  failures: readonly Failures[],
+  states: readonly AlertState[],
+): Promise<number[]> {
+  const { rows } = await db.query<{ alert_id: number }>(sql`
+    update medic.alerts alert set
+      cycle = alert.cycle + more.by,
+      period_from = greatest(alert.period_from, more.period_from),
+      report_message = case when more.reported then more.message else alert.report_message end,
+      report_run_id = case when more.reported then more.run_id else alert.report_run_id end
+    from unnest(
+      ${failures.map((failure) => failure.alertId)}::bigint[],
+      ${failures.map((failure) => failure.by)}::int[],
+      ${failures.map((failure) => failure.periodFrom)}::timestamptz[],
+      ${failures.map((failure) => failure.report !== null)}::boolean[],
+      ${failures.map((failure) => failure.report?.message ?? null)}::text[],
+      ${failures.map((failure) => failure.report?.runId ?? null)}::text[]
+    ) as more (alert_id, by, period_from, reported, message, run_id)
+    where alert.alert_id = more.alert_id and alert.state = any(${states})
+    returning alert.alert_id`);
+  return rows.map((row) => row.alert_id);
+}
+
+interface ClosedRow {
+  alert_id: number;
+  service_id: number;
+  closed_at: Date;
+  close_reason: CloseReason;
+}
+
+export async function closeAlerts(
+  db: Database,
+  closings: readonly Closing[],
+  states: readonly AlertState[],
+): Promise<ClosedRow[]> {
+  if (closings.length === 0) return [];
+  const { rows } = await db.query<ClosedRow>(sql`
+    update medic.alerts alert set
+      state = 'closed', closed_at = greatest(closing.at, alert.created_at), close_reason = closing.reason
+    from unnest(
+      ${closings.map((closing) => closing.alertId)}::bigint[],
+      ${closings.map((closing) => closing.reason)}::text[],
+      ${closings.map((closing) => closing.at)}::timestamptz[]
+    ) as closing (alert_id, reason, at)
+    where alert.alert_id = closing.alert_id and alert.state = any(${states})
+    returning alert.alert_id, alert.service_id, alert.closed_at, alert.close_reason`);
+  return rows;
+}
+
+export async function lockAlert(db: Database, alertId: number): Promise<AlertState | undefined> {
+  const { rows } = await db.query<{ state: AlertState }>(sql`
+    select state from medic.alerts where alert_id = ${alertId} for no key update`);
+  return rows[0]?.state;
+}
+
+export async function acknowledge(db: Database, entry: Acknowledgement): Promise<void> {
+  await db.query(sql`
+    update medic.alerts set state = 'acknowledged', acknowledged_at = ${entry.at},
+      acknowledged_by = ${entry.actor}, acknowledge_comment = ${entry.comment}
+    where alert_id = ${entry.alertId}`);
+}
+
+export interface EventEntry {
+  alertId: number;
+  event: AlertEvent;
+  at: Date;
+  cycle: number;
+  suppressed: Suppression | null;
+  facts: AlertFacts;
+}
+
+/** @returns the ids in the order of the entries. */
+export async function insertEvents(db: Database, entries: readonly EventEntry[]): Promise<number[]> {
+  const { rows } = await db.query<{ alert_event_id: number }>(sql`
+    insert into medic.alert_events (alert_id, event, occurred_at, cycle, suppressed, facts)
+    select alert_id, event, at, cycle, suppressed, facts
+    from unnest(
+      ${entries.map((entry) => entry.alertId)}::bigint[],
+      ${entries.map((entry) => entry.event)}::text[],
+      ${entries.map((entry) => entry.at)}::timestamptz[],
+      ${entries.map((entry) => entry.cycle)}::int[],
+      ${entries.map((entry) => entry.suppressed)}::text[],
+      ${entries.map((entry) => JSON.stringify(entry.facts))}::jsonb[]
+    ) with ordinality as entry (alert_id, event, at, cycle, suppressed, facts, n)
+    order by n
+    returning alert_event_id`);
+  return rows.map((row) => row.alert_event_id);
+}
+
+/** Notes when openings and reminders were announced. */
+export async function markAnnounced(
+  db: Database,
+  announced: readonly { alertId: number; at: Date }[],
+): Promise<void> {
+  if (announced.length === 0) return;
+  await db.query(sql`
+    update medic.alerts alert set
+      announced_at = coalesce(alert.announced_at, message.at), last_message_at = message.at
+    from unnest(
+      ${announced.map((entry) => entry.alertId)}::bigint[], ${announced.map((entry) => entry.at)}::timestamptz[]
+    ) as message (alert_id, at)
+    where alert.alert_id = message.alert_id`);
+}
+
+export async function saveMute(db: Database, mute: Mute): Promise<void> {
+  await db.query(sql`
+    insert into medic.mutes (service_id, muted_at, mute_until, reason)
+    values (${mute.serviceId}, ${mute.at}, ${mute.until}, ${mute.reason})
+    on conflict (service_id) do update set
+      muted_at = excluded.muted_at, mute_until = excluded.mute_until, reason = excluded.reason`);
+}
+
+/** @returns the services that were muted. */
+export async function deleteMutes(db: Database, serviceIds: readonly number[]): Promise<number[]> {
+  if (serviceIds.length === 0) return [];
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    delete from medic.mutes where service_id = any(${serviceIds}) returning service_id`);
+  return rows.map((row) => row.service_id);
+}
+
+export async function expiredMutes(db: Database, now: Date): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    select service_id from medic.mutes where mute_until <= ${now} order by mute_until limit 500`);
+  return rows.map((row) => row.service_id);
+}
+
+export async function isMuteOver(db: Database, serviceId: number, now: Date): Promise<boolean> {
+  const { rowCount } = await db.query(sql`
+    select from medic.mutes where service_id = ${serviceId} and mute_until <= ${now}`);
+  return rowCount === 1;
+}
+
+export async function nextMuteEnd(db: Database): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>(sql`select min(mute_until) as at from medic.mutes`);
+  return rows[0]?.at ?? null;
+}
+
+/** Keeps the last names of a service on its alerts before it is deleted. */
+export async function keepNames(db: Database, serviceId: number): Promise<void> {
+  await db.query(sql`
+    update medic.alerts alert set
+      heartbeat_name = service.heartbeat_name, service_name = service.service_name,
+      priority = service.priority, team = service.team, runbook = service.runbook
+    from medic.services service
+    where service.service_id = ${serviceId} and alert.service_id = service.service_id`);
+}
+
+/** Removes closed alerts, with their events and notifications, in batches. @returns how many. */
+export async function deleteClosedBefore(db: Database, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.query(sql`
+    delete from medic.alerts where alert_id in (
+      select alert_id from medic.alerts where state = 'closed' and closed_at < ${before} limit ${limit})`);
+  return rowCount ?? 0;
+}

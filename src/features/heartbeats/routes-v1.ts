@@ -1,0 +1,108 @@
+import { Type } from 'typebox';
+import { needs } from '../../http/access.ts';
+import { answers, ok } from '../../http/envelope.ts';
+import { clamp } from '../../http/list.ts';
+import type { Router } from '../../http/server.ts';
+import type { Database } from '../../platform/db.ts';
+import { invalid, MedicError } from '../../platform/errors.ts';
+import { Instant, Nullable, Text } from '../../platform/schema.ts';
+import { nameKey } from './name.ts';
+import type { Ingest } from './receive.ts';
+import { parseStatus, STATUSES } from './status.ts';
+import { newestEvents } from './store-events.ts';
+
+const tags = ['v1'];
+/** Of a message, this many bytes are kept, cut at a character (spec 01 section 5.1). */
+const MESSAGE_BYTES = 10_240;
+const MOST_EVENTS = 250;
+
+const Body = Type.Object(
+  {
+    heartbeat_name: Type.String({ minLength: 1, maxLength: 255 }),
+    status: Type.String(),
+    service_name: Type.Optional(Type.String()),
+    run_id: Type.Optional(Text(255)),
+    message: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+const Event = Type.Object({
+  heartbeat_id: Type.Integer(),
+  heartbeat_name: Type.String(),
+  service_name: Type.String(),
+  time: Instant,
+  status: Type.String(),
+  team: Type.String(),
+  priority: Type.String(),
+  run_id: Nullable(Type.String()),
+});
+
+const Query = Type.Object(
+  {
+    heartbeat_name: Type.Optional(Type.String()),
+    service_name: Type.Optional(Type.String()),
+    maxCount: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+/** `/heartbeat`, and `/v1/heartbeat`, its identical alias (spec 01 section 5). */
+export function heartbeatRoutesV1(app: Router, db: Database, ingest: Ingest, prefix: '' | '/v1'): void {
+  app.post(
+    `${prefix}/heartbeat`,
+    {
+      config: needs('write', 'heartbeat'),
+      schema: { tags, summary: 'Record a heartbeat', body: Body, response: answers(201, Type.Literal('')) },
+    },
+    async ({ body }, reply) => {
+      const status = parseStatus(body.status);
+      if (status === undefined) {
+        throw invalid('status', `must be one of ${STATUSES.join(', ')} (required: heartbeat_name, status)`);
+      }
+      const { fate } = await ingest.receive({
+        nameKey: nameKey(body.heartbeat_name),
+        status,
+        source: 'api',
+        runId: body.run_id ?? null,
+        message: body.message === undefined ? null : storedMessage(body.message),
+      });
+      if (fate === 'unknown') throw new MedicError('not_found', `${body.heartbeat_name} is not registered`);
+      if (fate === 'inactive') throw new MedicError('bad_request', `${body.heartbeat_name} is inactive`);
+      reply.code(201);
+      return ok('' as const, 'Heartbeat recorded');
+    },
+  );
+
+  app.get(
+    `${prefix}/heartbeat`,
+    {
+      config: needs('read', 'heartbeat'),
+      schema: {
+        tags,
+        summary: 'Query events, newest first',
+        querystring: Query,
+        response: answers(200, Type.Array(Event)),
+      },
+    },
+    async ({ query }) => {
+      const rows = await newestEvents(db, {
+        nameKey: query.heartbeat_name === undefined ? undefined : nameKey(query.heartbeat_name),
+        serviceName: query.service_name,
+        limit: clamp(query.maxCount, MOST_EVENTS, 1, MOST_EVENTS),
+      });
+      return ok(rows.map(({ received_at, ...row }) => ({ ...row, time: received_at.toISOString() })));
+    },
+  );
+}
+
+/** The first 10 240 bytes, cut at a character; NUL, which PostgreSQL cannot store, is removed. */
+export function storedMessage(message: string): string {
+  const text = message.replaceAll('\0', '').toWellFormed();
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length <= MESSAGE_BYTES) return text;
+  let end = MESSAGE_BYTES;
+  // A byte 10xxxxxx continues a character: step back to where it begins.
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end).toString('utf8');
+}

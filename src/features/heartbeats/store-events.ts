@@ -1,0 +1,150 @@
+import { type Database, sql } from '../../platform/db.ts';
+import type { Status } from './status.ts';
+
+/** One accepted report on its way into the database. */
+export interface Item {
+  nameKey: string;
+  status: Status;
+  receivedAt: Date;
+  source: 'api' | 'signal' | 'ping';
+  runId: string | null;
+  message: string | null;
+}
+
+/** What became of an item. `deferred`: the service is failing or this report says so; judge it with its alert. */
+export type Fate = 'recorded' | 'unknown' | 'inactive' | 'deferred';
+
+interface FateRow {
+  n: number;
+  fate: Fate;
+  service_id: number | null;
+  heartbeat_name: string | null;
+}
+
+const columns = (items: readonly Item[]) => [
+  items.map((_, index) => index),
+  items.map((item) => item.nameKey),
+  items.map((item) => item.status),
+  items.map((item) => item.receivedAt),
+  items.map((item) => item.source),
+  items.map((item) => item.runId),
+  items.map((item) => item.message),
+];
+
+/**
+ * Stores the signs of life of healthy services in one statement: events and states, rows locked in id order.
+ * Only `last_*`, `signs` change, none of them indexed, so that the row is updated in place (HOT).
+ */
+const RECORD_HEALTHY = {
+  name: 'record-healthy',
+  text: `
+    with item as (
+      select * from unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+        as item (n, name_key, status, received_at, source, run_id, message)
+    ), known as materialized (
+      select item.*, service.service_id, service.heartbeat_name, service.active, service.threshold
+      from item left join medic.services service using (name_key)
+    ), healthy as materialized (
+      select state.service_id from medic.service_state state
+      where state.service_id in (select service_id from known where active)
+        and state.service_id not in
+          (select service_id from known where service_id is not null and status in ('DOWN', 'FAILED'))
+        and state.alert_id is null and not state.failure_uncleared
+      order by state.service_id
+      for no key update
+    ), stored as (
+      insert into medic.heartbeats (service_id, received_at, status, source, run_id, message)
+      select service_id, received_at, status, source, run_id, message
+      from known join healthy using (service_id)
+      order by n
+    ), newest as (
+      select service_id, threshold,
+        array_agg(received_at order by received_at desc, n desc) as signs,
+        (array_agg(status order by received_at desc, n desc))[1] as status
+      from known join healthy using (service_id)
+      group by service_id, threshold
+    ), moved as (
+      update medic.service_state state set
+        signs = case
+          when newest.threshold = 1 then array[greatest(newest.signs[1], state.signs[1])]
+          else (select array_agg(sign order by sign desc) from unnest(newest.signs || state.signs) sign)[1:newest.threshold]
+        end,
+        ever_alive = true,
+        last_status = case
+          when newest.signs[1] >= coalesce(state.last_heartbeat_at, newest.signs[1]) then newest.status
+          else state.last_status
+        end,
+        last_heartbeat_at = greatest(newest.signs[1], state.last_heartbeat_at)
+      from newest where newest.service_id = state.service_id
+    )
+    select known.n, known.service_id, known.heartbeat_name,
+      case
+        when known.service_id is null then 'unknown'
+        when not known.active then 'inactive'
+        when healthy.service_id is null then 'deferred'
+        else 'recorded'
+      end as fate
+    from known left join healthy using (service_id)
+    order by known.n`,
+};
+
+export async function recordHealthy(db: Database, items: readonly Item[]): Promise<FateRow[]> {
+  const { rows } = await db.query<FateRow>({ ...RECORD_HEALTHY, values: columns(items) });
+  return rows;
+}
+
+/** Stores events as they are, without touching any state. `service_id` null is left out. */
+export async function insertEvents(
+  db: Database,
+  events: readonly { serviceId: number; item: Item }[],
+): Promise<void> {
+  const [, , statuses, times, sources, runIds, messages] = columns(events.map((event) => event.item));
+  await db.query(sql`
+    insert into medic.heartbeats (service_id, received_at, status, source, run_id, message)
+    select * from unnest(
+      ${events.map((event) => event.serviceId)}::int[], ${times}::timestamptz[], ${statuses}::text[],
+      ${sources}::text[], ${runIds}::text[], ${messages}::text[])`);
+}
+
+/** The newest signs of life of a service, newest first: for a threshold that grew. */
+export async function newestSigns(db: Database, serviceId: number, count: number): Promise<Date[]> {
+  const { rows } = await db.query<{ received_at: Date }>(sql`
+    select received_at from medic.heartbeats
+    where service_id = ${serviceId} and status not in ('DOWN', 'FAILED')
+    order by received_at desc limit ${count}`);
+  return rows.map((row) => row.received_at);
+}
+
+export async function deleteEvents(db: Database, serviceId: number): Promise<void> {
+  await db.query(sql`delete from medic.heartbeats where service_id = ${serviceId}`);
+}
+
+/** An event with its service. */
+export interface EventRow {
+  heartbeat_id: number;
+  heartbeat_name: string;
+  service_name: string;
+  received_at: Date;
+  status: Status;
+  team: string;
+  priority: string;
+  run_id: string | null;
+}
+
+/** Events, newest first. */
+export async function newestEvents(
+  db: Database,
+  filter: { nameKey: string | undefined; serviceName: string | undefined; limit: number },
+): Promise<EventRow[]> {
+  const { nameKey, serviceName, limit } = filter;
+  const { rows } = await db.query<EventRow>(sql`
+    select event.heartbeat_id, service.heartbeat_name, service.service_name, event.received_at, event.status,
+      service.team, service.priority, event.run_id
+    from medic.heartbeats event
+    join medic.services service using (service_id)
+    where ${nameKey === undefined ? sql`true` : sql`event.service_id = (select service_id from medic.services where name_key = ${nameKey})`}
+      and ${serviceName === undefined ? sql`true` : sql`service.service_name = ${serviceName}`}
+    order by event.received_at desc, event.heartbeat_id desc
+    limit ${limit}`);
+  return rows;
+}

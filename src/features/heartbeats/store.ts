@@ -1,0 +1,210 @@
+import { type Database, sql } from '../../platform/db.ts';
+import type { Expectation } from './expectation.ts';
+import type { Status } from './status.ts';
+import type { Vitality } from './vitality.ts';
+
+/** Everything that judging one service needs; read while its state row is locked. */
+export interface Subject {
+  serviceId: number;
+  heartbeatName: string;
+  nameKey: string;
+  active: boolean;
+  expectation: Expectation;
+  vitality: Vitality;
+  checkAt: Date | null;
+  alert: { alertId: number; periodFrom: Date } | null;
+}
+
+interface SubjectRow {
+  service_id: number;
+  heartbeat_name: string;
+  name_key: string;
+  active: boolean;
+  alert_interval_seconds: number;
+  threshold: number;
+  grace_period_seconds: number;
+  monitoring_since: Date;
+  check_at: Date | null;
+  signs: Date[];
+  ever_alive: boolean;
+  failure_uncleared: boolean;
+  last_heartbeat_at: Date | null;
+  last_status: Status | null;
+  alert_id: number | null;
+  period_from: Date | null;
+}
+
+/** Locks the state rows of services in id order; unknown ids are left out. */
+export async function lockByName(db: Database, nameKeys: readonly string[]): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    select state.service_id from medic.service_state state
+    where state.service_id in (select service_id from medic.services where name_key = any(${nameKeys}))
+    order by state.service_id
+    for no key update`);
+  return rows.map((row) => row.service_id);
+}
+
+export async function lockById(db: Database, serviceId: number): Promise<boolean> {
+  const { rowCount } = await db.query(sql`
+    select from medic.service_state where service_id = ${serviceId} for no key update`);
+  return rowCount === 1;
+}
+
+/** Takes services whose check is due before `before` and that nobody else holds, at most `limit`, and locks them. */
+export async function lockDue(db: Database, before: Date, limit: number): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>({
+    name: 'lock-due',
+    text: `
+      select service_id from medic.service_state
+      where check_at < $1
+      order by check_at
+      limit $2
+      for no key update skip locked`,
+    values: [before, limit],
+  });
+  return rows.map((row) => row.service_id);
+}
+
+/** The earliest instant at which a service must be looked at, or null. */
+export async function nextCheck(db: Database): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>({
+    name: 'next-check',
+    text: 'select min(check_at) as at from medic.service_state where check_at is not null',
+  });
+  return rows[0]?.at ?? null;
+}
+
+/** The present facts of services whose state the caller has locked. */
+export async function subjects(db: Database, serviceIds: readonly number[]): Promise<Subject[]> {
+  const { rows } = await db.query<SubjectRow>(sql`
+    select service.service_id, service.heartbeat_name, service.name_key, service.active,
+      service.alert_interval_seconds, service.threshold, service.grace_period_seconds, service.monitoring_since,
+      state.check_at, state.signs, state.ever_alive, state.failure_uncleared,
+      state.last_heartbeat_at, state.last_status, state.alert_id, alert.period_from
+    from medic.service_state state
+    join medic.services service using (service_id)
+    left join medic.alerts alert on alert.alert_id = state.alert_id
+    where state.service_id = any(${serviceIds})
+    order by state.service_id`);
+  return rows.map(subjectOf);
+}
+
+function subjectOf(row: SubjectRow): Subject {
+  return {
+    serviceId: row.service_id,
+    heartbeatName: row.heartbeat_name,
+    nameKey: row.name_key,
+    active: row.active,
+    expectation: {
+      intervalSeconds: row.alert_interval_seconds,
+      threshold: row.threshold,
+      graceSeconds: row.grace_period_seconds,
+      monitoringSince: row.monitoring_since,
+    },
+    vitality: {
+      signs: row.signs,
+      everAlive: row.ever_alive,
+      failureUncleared: row.failure_uncleared,
+      lastHeartbeatAt: row.last_heartbeat_at,
+      lastStatus: row.last_status,
+    },
+    checkAt: row.check_at,
+    alert:
+      row.alert_id === null
+        ? null
+        : { alertId: row.alert_id, periodFrom: row.period_from ?? row.monitoring_since },
+  };
+}
+
+/** Writes back what reports said about services that the caller has locked. */
+export async function saveVitality(
+  db: Database,
+  changes: readonly { serviceId: number; vitality: Vitality }[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  await db.query(sql`
+    update medic.service_state state set
+      signs = change.signs::timestamptz(3)[], ever_alive = change.ever_alive,
+      failure_uncleared = change.failure_uncleared,
+      last_heartbeat_at = change.last_heartbeat_at, last_status = change.last_status
+    from unnest(
+      ${changes.map(({ serviceId }) => serviceId)}::int[],
+      ${changes.map(({ vitality }) => arrayLiteral(vitality.signs))}::text[],
+      ${changes.map(({ vitality }) => vitality.everAlive)}::boolean[],
+      ${changes.map(({ vitality }) => vitality.failureUncleared)}::boolean[],
+      ${changes.map(({ vitality }) => vitality.lastHeartbeatAt)}::timestamptz[],
+      ${changes.map(({ vitality }) => vitality.lastStatus)}::text[]
+    ) as change (service_id, signs, ever_alive, failure_uncleared, last_heartbeat_at, last_status)
+    where state.service_id = change.service_id`);
+}
+
+/** When a service is looked at next, and its active alert. */
+export interface Check {
+  serviceId: number;
+  checkAt: Date | null;
+  alertId: number | null;
+}
+
+export async function saveChecks(db: Database, checks: readonly Check[]): Promise<void> {
+  if (checks.length === 0) return;
+  await db.query(sql`
+    update medic.service_state state set check_at = next.check_at, alert_id = next.alert_id
+    from unnest(
+      ${checks.map((check) => check.serviceId)}::int[],
+      ${checks.map((check) => check.checkAt)}::timestamptz[],
+      ${checks.map((check) => check.alertId)}::bigint[]
+    ) as next (service_id, check_at, alert_id)
+    where state.service_id = next.service_id`);
+}
+
+/** An unnest cannot take rows of arrays, so each travels as its literal. */
+function arrayLiteral(instants: readonly Date[]): string {
+  return `{${instants.map((instant) => instant.toISOString()).join(',')}}`;
+}
+
+/** Takes a service that cannot be judged out of the way until `checkAt`. */
+export async function postpone(db: Database, serviceId: number, checkAt: Date): Promise<void> {
+  await db.query(sql`
+    update medic.service_state set check_at = ${checkAt} where service_id = ${serviceId}`);
+}
+
+export async function insertState(db: Database, serviceId: number, checkAt: Date | null): Promise<void> {
+  await db.query(sql`
+    insert into medic.service_state (service_id, check_at) values (${serviceId}, ${checkAt})`);
+}
+
+/** Active services without a next check are judged now. @returns their ids. */
+export async function repairUnwatched(db: Database, now: Date): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    with wrong as (
+      select state.service_id from medic.service_state state
+      join medic.services service using (service_id)
+      where state.check_at is null and service.active
+      for no key update of state skip locked)
+    update medic.service_state state set check_at = ${now} from wrong
+    where state.service_id = wrong.service_id returning state.service_id`);
+  return rows.map((row) => row.service_id);
+}
+
+/** States that name an alert which is not the active one, or miss the active one. @returns their ids. */
+export async function repairAlertLinks(db: Database, now: Date): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    with wrong as (
+      select state.service_id, null::bigint as alert_id from medic.service_state state
+      where state.alert_id is not null
+        and not exists (
+          select from medic.alerts alert
+          where alert.service_id = state.service_id and alert.kind = 'service' and alert.state <> 'closed')
+      union all
+      select alert.service_id, alert.alert_id from medic.alerts alert
+      join medic.service_state state using (service_id)
+      where alert.kind = 'service' and alert.state <> 'closed' and state.alert_id is distinct from alert.alert_id
+    ), free as (
+      select service_id from medic.service_state where service_id in (select service_id from wrong)
+      for no key update skip locked
+    )
+    update medic.service_state state set alert_id = wrong.alert_id, check_at = ${now}
+    from wrong join free using (service_id)
+    where state.service_id = wrong.service_id returning state.service_id`);
+  return rows.map((row) => row.service_id);
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { DatabasePool } from '../../platform/db.ts';
+import { addJobs } from '../../platform/jobs.ts';
+import { type Logger, named } from '../../platform/logging.ts';
+import { ATTEMPT_TIMEOUT_MS, type Channel, type Outcome } from './channels/channel.ts';
+import type { NotificationMetrics } from './metrics.ts';
+import { deliverJob } from './outbox.ts';
+import type { Attempt, AttemptResult } from './store.ts';
+import * as store from './store.ts';
+
+export interface DeliverContext {
+  db: DatabasePool;
+  clock: Clock;
+  log: Logger;
+  channels: ReadonlyMap<string, Channel>;
+  notificationMetrics: NotificationMetrics;
+  /** A number from 0 to 1 for the jitter of waits. */
+  random: () => number;
+}
+
+/** Nobody else begins an attempt while one may still be under way; then its worker is taken for dead. */
+const LEASE_MS = ATTEMPT_TIMEOUT_MS + 5_000;
+/** Waits are lengthened by up to this share (spec 04 section 1). */
+const JITTER = 0.1;
+const STORED_RESPONSE_CHARACTERS = 4096;
+/** A due notification without job is given a new one after this long. */
+const STRANDED_AFTER_MS = 60_000;
+
+/**
+ * Makes one attempt to send one notification.
+ * In: a pending or retrying notification. Out: the attempt and its result on the row; the job of the next attempt,
+ * or of the next notification to the same destination.
+ * Crash: before the result is recorded, the attempt is repeated under the same number, so a message may be sent
+ * twice; it is never lost.
+ */
+export async function deliver(context: DeliverContext, deliveryId: string): Promise<void> {
+  const { db, clock } = context;
+  const now = clock.now();
+  const attempt = await store.beginAttempt(db, deliveryId, now, new Date(now.getTime() - LEASE_MS));
+  if (attempt === undefined) return comeBackAfterLease(context, deliveryId);
+  const channel = context.channels.get(attempt.channel);
+  const outcome: Outcome =
+    channel === undefined
+      ? { kind: 'failed', code: null, error: `channel ${attempt.channel} is unknown` }
+      : await channel.send({ facts: attempt.facts, address: attempt.address });
+  await record(context, attempt, outcome, channel?.waitsSeconds ?? []);
+}
+
+async function comeBackAfterLease({ db }: DeliverContext, deliveryId: string): Promise<void> {
+  const running = await store.attemptInProgress(db, deliveryId);
+  if (running === undefined) return;
+  const leaseEnd = new Date(running.started_at.getTime() + LEASE_MS + 1);
+  await addJobs(db, [deliverJob({ deliveryId, ...running }, leaseEnd)]);
+}
+
+async function record(
+  context: DeliverContext,
+  attempt: Attempt,
+  outcome: Outcome,
+  waits: readonly number[],
+): Promise<void> {
+  const now = context.clock.now();
+  const result = resultOf(outcome, attempt.attempt, waits, now, context.random);
+  await context.db.transaction(async (tx) => {
+    await store.lockAlertOf(tx, attempt.alert_id);
+    if (!(await store.finishAttempt(tx, attempt, result, now))) return;
+    const { delivery_id: deliveryId } = attempt;
+    if (result.nextAttemptAt !== null) {
+      await addJobs(tx, [deliverJob({ ...attempt, deliveryId }, result.nextAttemptAt)]);
+      return;
+    }
+    const next = await store.nextInLane(tx, attempt);
+    if (next !== undefined) await addJobs(tx, [deliverJob({ ...attempt, deliveryId: next }, now)]);
+    tx.afterCommit(() => report(context, attempt, result));
+  });
+}
+
+/** What an outcome means for the notification: final, or another attempt at an instant. */
+export function resultOf(
+  outcome: Outcome,
+  attempt: number,
+  waits: readonly number[],
+  now: Date,
+  random: () => number,
+): AttemptResult {
+  const body = outcome.body ?? null;
+  const common = { code: outcome.code, body: body === null ? null : cut(body), reference: null };
+  if (outcome.kind === 'sent') {
+    const reference = outcome.reference ?? null;
+    return { ...common, outcome: 'sent', status: 'success', nextAttemptAt: null, error: null, reference };
+  }
+  const wait = waits[attempt - 1];
+  if (outcome.kind === 'failed' || wait === undefined) {
+    return { ...common, outcome: outcome.kind, status: 'failed', nextAttemptAt: null, error: outcome.error };
+  }
+  const seconds = Math.max(wait * (1 + JITTER * random()), outcome.afterSeconds ?? 0);
+  const nextAttemptAt = new Date(now.getTime() + seconds * 1000);
+  return { ...common, outcome: 'retry', status: 'retrying', nextAttemptAt, error: outcome.error };
+}
+
+function report({ log, notificationMetrics }: DeliverContext, attempt: Attempt, result: AttemptResult): void {
+  const { channel, event, alert_id, delivery_id } = attempt;
+  notificationMetrics.notifications.inc({ channel, event, status: result.status });
+  if (result.status !== 'failed') return;
+  named(log, 'notifications').error(
+    { alert_id, delivery_id, channel, event, attempts: attempt.attempt, reason: result.error },
+    'a notification could not be delivered',
+  );
+}
+
+/** The first 4096 characters, without the NUL that PostgreSQL cannot store. */
+function cut(body: string): string {
+  const text = body.replaceAll('\0', '').toWellFormed();
+  return text.length <= STORED_RESPONSE_CHARACTERS
+    ? text
+    : `${text.slice(0, STORED_RESPONSE_CHARACTERS).toWellFormed()}[truncated]`;
+}
+
+/**
+ * Gives a new job to notifications that are due and have none. Jobs are added with their rows, so this finds
+ * nothing unless the queue was tampered with.
+ * @returns how many were found.
+ */
+export async function requeueStranded({ db, clock }: DeliverContext): Promise<number> {
+  const now = clock.now();
+  const rows = await store.stranded(db, new Date(now.getTime() - STRANDED_AFTER_MS));
+  await addJobs(
+    db,
+    rows.map((row) => deliverJob({ ...row, deliveryId: row.delivery_id }, now)),
+  );
+  return rows.length;
+}

@@ -1,0 +1,21 @@
+import type { Database, Transaction } from '../../platform/db.ts';
+import * as store from './store.ts';
+
+/** What was written about alerts so far, by alert, oldest first. */
+export async function historyOf(
+  tx: Transaction,
+  alertIds: readonly number[],
+): Promise<Map<number, store.HistoryRow[]>> {
+  if (alertIds.length === 0) return new Map();
+  return Map.groupBy(await store.history(tx, alertIds), (row) => row.alert_id);
+}
+
+/** Cancels what closed alerts no longer need. */
+export async function cancelObsolete(tx: Transaction, alertIds: readonly number[]): Promise<void> {
+  if (alertIds.length > 0) await store.cancelObsolete(tx, alertIds);
+}
+
+/** Every delivery of an alert, oldest first. */
+export function deliveriesOf(db: Database, alertId: number): Promise<store.DeliveryRow[]> {
+  return store.deliveriesOf(db, alertId);
+}

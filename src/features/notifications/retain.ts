@@ -1,0 +1,8 @@
+import { inBatches } from '../../platform/daily.ts';
+import type { Database } from '../../platform/db.ts';
+import * as store from './store.ts';
+
+/** Removes delivery records past `MEDIC_DELIVERY_RETENTION_DAYS`; those of active alerts are kept. */
+export function retainNotifications(db: Database, before: Date): Promise<number> {
+  return inBatches((limit) => store.deleteFinishedBefore(db, before, limit));
+}

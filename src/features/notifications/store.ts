@@ -1,0 +1,255 @@
+import { type Database, sql } from '../../platform/db.ts';
+import type { AlertFacts } from './facts.ts';
+
+/** A message to be sent, or the record of why it is not. */
+export interface NewNotification {
+  alertId: number;
+  alertEventId: number;
+  channel: string;
+  event: string;
+  /** Free of credentials. */
+  destination: string;
+  address: Readonly<Record<string, string>>;
+  status: 'pending' | 'skipped' | 'cancelled';
+  /** Why it is not sent. */
+  error: string | null;
+}
+
+export async function insertNotifications(
+  db: Database,
+  rows: readonly (NewNotification & { deliveryId: string })[],
+  now: Date,
+): Promise<void> {
+  await db.query(sql`
+    insert into medic.notifications (delivery_id, alert_id, alert_event_id, channel, event, destination, address,
+      status, error, created_at, next_attempt_at)
+    select delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, ${now},
+      case when status = 'pending' then ${now}::timestamptz end
+    from unnest(
+      ${rows.map((row) => row.deliveryId)}::uuid[],
+      ${rows.map((row) => row.alertId)}::bigint[],
+      ${rows.map((row) => row.alertEventId)}::bigint[],
+      ${rows.map((row) => row.channel)}::text[],
+      ${rows.map((row) => row.event)}::text[],
+      ${rows.map((row) => row.destination)}::text[],
+      ${rows.map((row) => JSON.stringify(row.address))}::jsonb[],
+      ${rows.map((row) => row.status)}::text[],
+      ${rows.map((row) => row.error)}::text[]
+    ) with ordinality as
+      new (delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, n)
+    order by n`);
+}
+
+/** A notification whose attempt has begun. */
+export interface Attempt {
+  delivery_id: string;
+  alert_id: number;
+  channel: string;
+  event: string;
+  destination: string;
+  address: Record<string, string>;
+  facts: AlertFacts;
+  attempt: number;
+}
+
+/**
+ * Begins the next attempt of a notification, unless it is final, an earlier one to the same destination is not, or
+ * an attempt that began after `leaseStart` is still without result. An attempt that is older than that and has no
+ * result (its worker died) is begun again under the same number.
+ */
+export async function beginAttempt(
+  db: Database,
+  deliveryId: string,
+  now: Date,
+  leaseStart: Date,
+): Promise<Attempt | undefined> {
+  const { rows } = await db.query<Attempt>(sql`
+    with next as (
+      select notification.delivery_id,
+        (select count(*) + 1 from medic.delivery_attempts done
+         where done.delivery_id = notification.delivery_id and done.finished_at is not null)::smallint as attempt
+      from medic.notifications notification
+      where notification.delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
+        and not exists (
+          select from medic.notifications earlier
+          where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
+            and earlier.destination = notification.destination and earlier.sequence < notification.sequence
+            and earlier.status in ('pending', 'retrying'))
+        and not exists (
+          select from medic.delivery_attempts running
+          where running.delivery_id = notification.delivery_id and running.finished_at is null
+            and running.started_at > ${leaseStart})
+      for no key update of notification
+    ), begun as (
+      insert into medic.delivery_attempts (delivery_id, attempt, started_at)
+      select delivery_id, attempt, ${now} from next
+      on conflict (delivery_id, attempt) do update set started_at = excluded.started_at
+    )
+    update medic.notifications notification
+    set status = 'retrying', attempts = next.attempt, last_attempt_at = ${now}
+    from next, medic.alert_events event
+    where notification.delivery_id = next.delivery_id and notification.status in ('pending', 'retrying')
+      and event.alert_event_id = notification.alert_event_id
+    returning notification.delivery_id, notification.alert_id, notification.channel, notification.event,
+      notification.destination, notification.address, event.facts, notification.attempts as attempt`);
+  return rows[0];
+}
+
+/** When the attempt that is in progress began, if the notification still waits for its result. */
+export async function attemptInProgress(
+  db: Database,
+  deliveryId: string,
+): Promise<{ channel: string; destination: string; started_at: Date } | undefined> {
+  const { rows } = await db.query<{ channel: string; destination: string; started_at: Date }>(sql`
+    select notification.channel, notification.destination, attempt.started_at
+    from medic.notifications notification
+    join medic.delivery_attempts attempt using (delivery_id)
+    where delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
+      and attempt.finished_at is null`);
+  return rows[0];
+}
+
+export interface AttemptResult {
+  outcome: 'sent' | 'retry' | 'failed';
+  status: 'success' | 'retrying' | 'failed';
+  nextAttemptAt: Date | null;
+  code: number | null;
+  body: string | null;
+  error: string | null;
+  reference: string | null;
+}
+
+/**
+ * Records the result of an attempt, if that attempt is still the one in progress.
+ * @returns false when it is not: another worker was faster, or the notification was cancelled.
+ */
+export async function finishAttempt(
+  db: Database,
+  { delivery_id, attempt }: Attempt,
+  result: AttemptResult,
+  now: Date,
+): Promise<boolean> {
+  const { rowCount } = await db.query(sql`
+    update medic.delivery_attempts set
+      finished_at = ${now}, outcome = ${result.outcome}, response_code = ${result.code}, error = ${result.error}
+    where delivery_id = ${delivery_id} and attempt = ${attempt} and finished_at is null`);
+  if (rowCount !== 1) return false;
+  const changed = await db.query(sql`
+    update medic.notifications set
+      status = ${result.status}, next_attempt_at = ${result.nextAttemptAt}, response_code = ${result.code},
+      response_body = ${result.body}, error = ${result.error}, reference = ${result.reference}
+    where delivery_id = ${delivery_id} and attempts = ${attempt} and status = 'retrying'`);
+  return changed.rowCount === 1;
+}
+
+/** Serialises the end of a delivery with the changes of its alert, so that no successor is overlooked. */
+export async function lockAlertOf(db: Database, alertId: number): Promise<void> {
+  await db.query(sql`select from medic.alerts where alert_id = ${alertId} for no key update`);
+}
+
+/** The first unfinished notification of an alert to a destination. */
+export async function nextInLane(
+  db: Database,
+  { alert_id, channel, destination }: Attempt,
+): Promise<string | undefined> {
+  const { rows } = await db.query<{ delivery_id: string }>(sql`
+    select delivery_id from medic.notifications
+    where alert_id = ${alert_id} and channel = ${channel} and destination = ${destination}
+      and status in ('pending', 'retrying')
+    order by sequence limit 1`);
+  return rows[0]?.delivery_id;
+}
+
+/** What was sent, or is about to be, about alerts; oldest first. */
+export interface HistoryRow {
+  alert_id: number;
+  channel: string;
+  event: string;
+  destination: string;
+  address: Record<string, string>;
+  status: string;
+  attempts: number;
+}
+
+export async function history(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
+  const { rows } = await db.query<HistoryRow>(sql`
+    select alert_id, channel, event, destination, address, status, attempts
+    from medic.notifications where alert_id = any(${alertIds})
+    order by sequence`);
+  return rows;
+}
+
+/**
+ * Cancels what a closed alert no longer needs: reminders, and PagerDuty triggers that were never attempted
+ * (spec 04 section 1, rules 4 and 5).
+ */
+export async function cancelObsolete(db: Database, alertIds: readonly number[]): Promise<void> {
+  await db.query(sql`
+    update medic.notifications set status = 'cancelled', next_attempt_at = null
+    where alert_id = any(${alertIds}) and status in ('pending', 'retrying')
+      and (event = 'reminder' or (channel = 'pagerduty' and event = 'opened' and attempts = 0))`);
+}
+
+export async function countUnfinished(db: Database): Promise<{ channel: string; count: number }[]> {
+  const { rows } = await db.query<{ channel: string; count: number }>(sql`
+    select channel, count(*)::int as count from medic.notifications
+    where status in ('pending', 'retrying') group by channel`);
+  return rows;
+}
+
+/** Notifications that are due since `since` and have no job: none in normal operation. */
+export async function stranded(
+  db: Database,
+  since: Date,
+): Promise<{ delivery_id: string; channel: string; destination: string }[]> {
+  const { rows } = await db.query<{ delivery_id: string; channel: string; destination: string }>(sql`
+    select notification.delivery_id, notification.channel, notification.destination
+    from medic.notifications notification
+    where notification.status in ('pending', 'retrying') and notification.next_attempt_at < ${since}
+      and not exists (
+        select from graphile_worker.jobs job
+        where job.key = 'deliver:' || notification.delivery_id::text and job.attempts < job.max_attempts)
+      and not exists (
+        select from medic.notifications earlier
+        where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
+          and earlier.destination = notification.destination and earlier.sequence < notification.sequence
+          and earlier.status in ('pending', 'retrying'))
+    limit 500`);
+  return rows;
+}
+
+export interface DeliveryRow {
+  delivery_id: string;
+  alert_id: number;
+  channel: string;
+  event: string;
+  destination: string;
+  status: string;
+  attempts: number;
+  created_at: Date;
+  last_attempt_at: Date | null;
+  response_code: number | null;
+  response_body: string | null;
+  error: string | null;
+}
+
+/** Every delivery of an alert, oldest first. */
+export async function deliveriesOf(db: Database, alertId: number): Promise<DeliveryRow[]> {
+  const { rows } = await db.query<DeliveryRow>(sql`
+    select delivery_id, alert_id, channel, event, destination, status, attempts, created_at, last_attempt_at,
+      response_code, response_body, error
+    from medic.notifications where alert_id = ${alertId} order by sequence limit 5000`);
+  return rows;
+}
+
+/** Removes final notifications of closed alerts, in batches. @returns how many. */
+export async function deleteFinishedBefore(db: Database, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.query(sql`
+    delete from medic.notifications where delivery_id in (
+      select notification.delivery_id from medic.notifications notification
+      join medic.alerts alert using (alert_id)
+      where notification.created_at < ${before} and notification.status not in ('pending', 'retrying')
+        and alert.state = 'closed'
+      limit ${limit})`);
+  return rowCount ?? 0;
+}

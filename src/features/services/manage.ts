@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import type { DatabasePool, Transaction } from '../../platform/db.ts';
+import { MedicError } from '../../platform/errors.ts';
+import { closeAlertsOf } from '../alerts/close.ts';
+import type { AlertContext } from '../alerts/context.ts';
+import { keepNames, mute, unmute } from '../alerts/mute.ts';
+import { nameKey } from '../heartbeats/name.ts';
+import { adapt, forget, lockService, watch } from '../heartbeats/watch.ts';
+import { columnsOf, type Input, type Settings, settingsOf, startsAfresh, storedName } from './settings.ts';
+import type { ServiceRow } from './store.ts';
+import * as store from './store.ts';
+
+export interface ManageContext extends AlertContext {
+  db: DatabasePool;
+  /** `ALERT_AUTO_UNMUTE_HOURS`: the length of a mute that names none. */
+  autoUnmuteHours: number;
+}
+
+export interface Registration extends Input {
+  heartbeat_name: string;
+  service_name: string;
+  environment?: string;
+}
+
+/**
+ * Registers a service, or finds the one that has its name already; nothing is changed then.
+ * Throws `bad_request` for members that contradict each other.
+ */
+export async function register(
+  context: ManageContext,
+  registration: Registration,
+): Promise<{ created: boolean; service: ServiceRow }> {
+  const { heartbeat_name, environment, ...input } = registration;
+  const heartbeatName = storedName(heartbeat_name, environment);
+  const settings = settingsOf(input);
+  const at = context.clock.now();
+  const key = nameKey(heartbeatName);
+  const created = await context.db.transaction(async (tx) => {
+    const id = await store.insert(tx, {
+      heartbeatName,
+      nameKey: key,
+      pingKey: randomUUID(),
+      settings,
+      at,
+    });
+    if (id !== undefined) await watch(tx, id, settings.active, expectationOf(settings, at));
+    return id !== undefined;
+  });
+  const service = await store.findByNameKey(context.db, key, at);
+  // Deleted again in between: rare enough to ask the caller to repeat it.
+  if (service === undefined)
+    throw new MedicError('conflict', `${heartbeatName} was changed at the same time`);
+  return { created, service };
+}
+
+export interface Change extends Input {
+  /** v1 only: mutes for the default length, or unmutes. */
+  muted?: boolean;
+}
+
+/** Changes the given members of a service. Throws `not_found` and `bad_request`. */
+export async function change(context: ManageContext, serviceId: number, input: Change): Promise<ServiceRow> {
+  const { muted, ...settings } = input;
+  const columns = columnsOf(settings);
+  const at = context.clock.now();
+  return changing(context, serviceId, at, async (tx, before) => {
+    const after: Settings = { ...store.settingsIn(before), ...columns };
+    const monitoringSince = startsAfresh(before, after) ? at : before.monitoring_since;
+    await store.update(tx, serviceId, after, { modified: at, monitoringSince });
+    if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
+    await adapt(tx, serviceId);
+    if (muted === true) await mute(tx, { serviceId, at, until: defaultEnd(context, at), reason: null });
+    if (muted === false) await unmute(tx, context, [serviceId], at);
+  });
+}
+
+/** Removes a service with its events; its alerts stay, closed, with its last names. Throws `not_found`. */
+export async function remove(context: ManageContext, serviceId: number): Promise<void> {
+  const at = context.clock.now();
+  await context.db.transaction(async (tx) => {
+    if (!(await lockService(tx, serviceId))) throw unknown(serviceId);
+    await closeAlertsOf(tx, context, serviceId, 'deleted', at);
+    await keepNames(tx, serviceId);
+    await forget(tx, serviceId);
+    await store.remove(tx, serviceId);
+  });
+}
+
+/** Mutes a service; without an end for `ALERT_AUTO_UNMUTE_HOURS`. Throws `not_found`. */
+export async function muteService(
+  context: ManageContext,
+  serviceId: number,
+  request: { until: Date | undefined; reason: string | null },
+  at: Date,
+): Promise<ServiceRow> {
+  return changing(context, serviceId, at, async (tx) => {
+    const until = request.until ?? defaultEnd(context, at);
+    await mute(tx, { serviceId, at, until, reason: request.reason });
+    await store.touch(tx, serviceId, at);
+  });
+}
+
+export async function unmuteService(
+  context: ManageContext,
+  serviceId: number,
+  at: Date,
+): Promise<ServiceRow> {
+  return changing(context, serviceId, at, async (tx) => {
+    await unmute(tx, context, [serviceId], at);
+    await store.touch(tx, serviceId, at);
+  });
+}
+
+/** Runs a change under the lock of the service, and reads the result in the same transaction. */
+function changing(
+  context: ManageContext,
+  serviceId: number,
+  at: Date,
+  work: (tx: Transaction, before: ServiceRow) => Promise<void>,
+): Promise<ServiceRow> {
+  return context.db.transaction(async (tx) => {
+    const known = await lockService(tx, serviceId);
+    const before = known ? await store.findById(tx, serviceId, at) : undefined;
+    if (before === undefined) throw unknown(serviceId);
+    await work(tx, before);
+    return (await store.findById(tx, serviceId, at)) ?? before;
+  });
+}
+
+function unknown(serviceId: number): MedicError {
+  return new MedicError('not_found', `Service ${serviceId} not found`);
+}
+
+function defaultEnd(context: ManageContext, at: Date): Date {
+  return new Date(at.getTime() + context.autoUnmuteHours * 3_600_000);
+}
+
+function expectationOf(settings: Settings, monitoringSince: Date) {
+  return {
+    intervalSeconds: settings.alert_interval_seconds,
+    threshold: settings.threshold,
+    graceSeconds: settings.grace_period_seconds,
+    monitoringSince,
+  };
+}

@@ -1,0 +1,152 @@
+import { type Static, Type } from 'typebox';
+import { Instant, Nullable } from '../../platform/schema.ts';
+import { deadline } from '../heartbeats/expectation.ts';
+import { FIELDS, Flag } from './fields.ts';
+import type { ServiceRow } from './store.ts';
+
+/** Shown beside the state, never instead of it; no window can be defined yet. */
+const NOT_IN_MAINTENANCE = {
+  in_maintenance: false,
+  window_name: null,
+  window_id: null,
+  maintenance_end: null,
+};
+
+export const SERVICE_STATES = ['inactive', 'down', 'late', 'new', 'degraded', 'up'] as const;
+
+/** The service as v2 shows it (spec 01 section 1). */
+export const ServiceV2 = Type.Object({
+  service_id: Type.Integer(),
+  ...FIELDS,
+  active: Type.Boolean(),
+  expected_cron: Type.Null(),
+  expected_timezone: Type.String(),
+  muted: Type.Boolean(),
+  date_muted: Nullable(Instant),
+  mute_until: Nullable(Instant),
+  mute_reason: Nullable(Type.String()),
+  down: Type.Boolean(),
+  ping_key: Nullable(Type.String()),
+  ping_url: Nullable(Type.String()),
+  mode: Type.Literal('interval'),
+  state: Type.String({ enum: [...SERVICE_STATES] }),
+  last_heartbeat: Nullable(Instant),
+  last_status: Nullable(Type.String()),
+  expected_at: Nullable(Instant),
+  overdue_at: Nullable(Instant),
+  active_alert_id: Nullable(Type.Integer()),
+  maintenance: Type.Object({
+    in_maintenance: Type.Boolean(),
+    window_name: Nullable(Type.String()),
+    window_id: Nullable(Type.Integer()),
+    maintenance_end: Nullable(Instant),
+  }),
+  monitoring_since: Instant,
+  date_added: Instant,
+  date_modified: Instant,
+});
+
+export function serviceV2(row: ServiceRow, baseUrl: string): Static<typeof ServiceV2> {
+  const due = row.active && row.alert_id === null ? deadline(expectationOf(row), row.signs) : null;
+  return {
+    service_id: row.service_id,
+    heartbeat_name: row.heartbeat_name,
+    service_name: row.service_name,
+    active: row.active,
+    alert_interval: minutes(row),
+    alert_interval_seconds: row.alert_interval_seconds,
+    threshold: row.threshold,
+    grace_period_seconds: row.grace_period_seconds,
+    expected_cron: null,
+    expected_timezone: 'UTC',
+    max_duration_ms: row.max_duration_ms,
+    team: row.team,
+    team_id: row.team_id,
+    schedule_id: row.schedule_id,
+    priority: row.priority as Static<typeof ServiceV2>['priority'],
+    runbook: row.runbook,
+    notification_mode: row.notification_mode as Static<typeof ServiceV2>['notification_mode'],
+    muted: row.mute_until !== null,
+    date_muted: iso(row.muted_at),
+    mute_until: iso(row.mute_until),
+    mute_reason: row.mute_reason,
+    down: row.alert_id !== null,
+    ping_key: row.ping_key,
+    ping_url: `${baseUrl}/ping/${row.ping_key}`,
+    mode: 'interval',
+    state: row.state,
+    last_heartbeat: iso(row.last_heartbeat_at),
+    last_status: row.last_status,
+    expected_at: iso(due?.expectedAt ?? null),
+    overdue_at: iso(due?.overdueAt ?? null),
+    active_alert_id: row.alert_id,
+    maintenance: NOT_IN_MAINTENANCE,
+    monitoring_since: row.monitoring_since.toISOString(),
+    date_added: row.date_added.toISOString(),
+    date_modified: row.date_modified.toISOString(),
+  };
+}
+
+/** The row as v1 shows it (spec 01 section 2): flags are 0 and 1, the interval is in whole minutes. */
+export const ServiceV1 = Type.Object({
+  service_id: Type.Integer(),
+  heartbeat_name: Type.String(),
+  service_name: Type.String(),
+  active: Flag,
+  alert_interval: Type.Integer(),
+  threshold: Type.Integer(),
+  team: Type.String(),
+  priority: Type.String(),
+  muted: Flag,
+  down: Flag,
+  runbook: Nullable(Type.String()),
+  date_added: Instant,
+  date_modified: Instant,
+  date_muted: Nullable(Instant),
+  team_id: Nullable(Type.Integer()),
+  schedule_id: Nullable(Type.Integer()),
+  max_duration_ms: Nullable(Type.Integer()),
+  grace_period_seconds: Type.Integer(),
+  last_heartbeat: Nullable(Instant),
+});
+
+export function serviceV1(row: ServiceRow): Static<typeof ServiceV1> {
+  return {
+    service_id: row.service_id,
+    heartbeat_name: row.heartbeat_name,
+    service_name: row.service_name,
+    active: Number(row.active),
+    alert_interval: minutes(row),
+    threshold: row.threshold,
+    team: row.team,
+    priority: row.priority,
+    muted: Number(row.mute_until !== null),
+    down: Number(row.alert_id !== null),
+    runbook: row.runbook,
+    date_added: row.date_added.toISOString(),
+    date_modified: row.date_modified.toISOString(),
+    date_muted: iso(row.muted_at),
+    team_id: row.team_id,
+    schedule_id: row.schedule_id,
+    max_duration_ms: row.max_duration_ms,
+    grace_period_seconds: row.grace_period_seconds,
+    last_heartbeat: iso(row.last_heartbeat_at),
+  };
+}
+
+function expectationOf(row: ServiceRow) {
+  return {
+    intervalSeconds: row.alert_interval_seconds,
+    threshold: row.threshold,
+    graceSeconds: row.grace_period_seconds,
+    monitoringSince: row.monitoring_since,
+  };
+}
+
+function minutes(row: ServiceRow): number {
+  return Math.ceil(row.alert_interval_seconds / 60);
+}
+
+function iso(instant: Date | null): string | null {
+  return instant?.toISOString() ?? null;
+}

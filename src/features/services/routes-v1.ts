@@ -1,0 +1,106 @@
+import { Type } from 'typebox';
+import { needs } from '../../http/access.ts';
+import { answers, Envelope, Failure, ok } from '../../http/envelope.ts';
+import type { Router } from '../../http/server.ts';
+import { MedicError } from '../../platform/errors.ts';
+import { nameKey } from '../heartbeats/name.ts';
+import { RegisterV1, UpdateV1 } from './fields.ts';
+import { change, type ManageContext, register } from './manage.ts';
+import { ServiceV1, serviceV1 } from './resource.ts';
+import * as store from './store.ts';
+
+const tags = ['v1'];
+const Params = Type.Object({ heartbeat_name: Type.String() });
+const ListQuery = Type.Object(
+  { service_name: Type.Optional(Type.String()), active: Type.Optional(Type.Integer()) },
+  { additionalProperties: false },
+);
+
+/** `/service`, and `/v1/service`, its identical alias (spec 01 section 2). */
+export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' | '/v1'): void {
+  const { db, clock } = context;
+
+  app.post(
+    `${prefix}/service`,
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Register a service',
+        body: RegisterV1,
+        response: {
+          200: Envelope(ServiceV1),
+          201: Envelope(ServiceV1),
+          '4xx': Failure,
+          '5xx': Failure,
+        },
+      },
+    },
+    async ({ body }, reply) => {
+      const { created, service } = await register(context, body);
+      reply.code(created ? 201 : 200);
+      const name = service.heartbeat_name;
+      return ok(serviceV1(service), created ? `${name} is registered` : `${name} is already registered`);
+    },
+  );
+
+  app.get(
+    `${prefix}/service`,
+    {
+      config: needs('read'),
+      schema: {
+        tags,
+        summary: 'List services',
+        querystring: ListQuery,
+        response: answers(200, Type.Array(ServiceV1)),
+      },
+    },
+    async ({ query }) => {
+      const filter = {
+        serviceName: query.service_name,
+        active: query.active === undefined ? undefined : query.active !== 0,
+      };
+      const selection = { filter, sort: 'service_id', dir: 'asc', limit: null, offset: 0 } as const;
+      return ok((await store.list(db, selection, clock.now())).map(serviceV1));
+    },
+  );
+
+  app.get(
+    `${prefix}/service/:heartbeat_name`,
+    {
+      config: needs('read'),
+      schema: { tags, summary: 'One service', params: Params, response: answers(200, Type.Array(ServiceV1)) },
+    },
+    async ({ params }) => {
+      const service = await store.findByNameKey(db, nameKey(params.heartbeat_name), clock.now());
+      return ok(service === undefined ? [] : [serviceV1(service)]);
+    },
+  );
+
+  app.post(
+    `${prefix}/service/:heartbeat_name`,
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Change a service',
+        params: Params,
+        body: UpdateV1,
+        response: answers(200, ServiceV1),
+      },
+    },
+    async ({ params, body }) => {
+      const { muted, active, down: _derived, ...input } = body;
+      const service = await store.findByNameKey(db, nameKey(params.heartbeat_name), clock.now());
+      if (service === undefined) {
+        throw new MedicError('not_found', `${params.heartbeat_name.slice(0, 255)} is not registered`);
+      }
+      const changed = await change(context, service.service_id, {
+        ...input,
+        ...(muted === undefined ? {} : { muted: muted === 1 }),
+        ...(active === undefined ? {} : { active: active === 1 }),
+      });
+      return ok(serviceV1(changed), `${changed.heartbeat_name} is updated`);
+    },
+  );
+}

@@ -1,0 +1,180 @@
+import { type Static, Type } from 'typebox';
+import { needs } from '../../http/access.ts';
+import { answers, EmptyEnvelope, Failure, ok } from '../../http/envelope.ts';
+import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
+import { idOf } from '../../http/path-id.ts';
+import type { Router } from '../../http/server.ts';
+import { MedicError } from '../../platform/errors.ts';
+import { AnyCase, MAX_ID } from '../../platform/schema.ts';
+import { nameKey } from '../heartbeats/name.ts';
+import { CreateV2, MuteV2, PatchV2 } from './fields.ts';
+import { change, type ManageContext, muteService, register, remove, unmuteService } from './manage.ts';
+import { muteEnd } from './mute-request.ts';
+import { SERVICE_STATES, ServiceV2, serviceV2 } from './resource.ts';
+import * as store from './store.ts';
+
+const tags = ['services'];
+const Params = Type.Object({ service_id: Type.String() });
+
+const ListQuery = Type.Object(
+  {
+    ...PageQuery,
+    heartbeat_name: Type.Optional(Type.String()),
+    service_name: Type.Optional(Type.String()),
+    q: Type.Optional(Type.String({ maxLength: 255 })),
+    active: Type.Optional(Type.Boolean()),
+    muted: Type.Optional(Type.Boolean()),
+    down: Type.Optional(Type.Boolean()),
+    state: Type.Optional(AnyCase(SERVICE_STATES)),
+    team: Type.Optional(Type.String()),
+    team_id: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ID })),
+    priority: Type.Optional(AnyCase(['p1', 'p2', 'p3', 'p4', 'p5'])),
+    sort: Type.Optional(AnyCase(store.SORTS)),
+    dir: Type.Optional(AnyCase(['asc', 'desc'])),
+  },
+  { additionalProperties: false },
+);
+
+/** `/v2/services`. */
+export function serviceRoutes(app: Router, context: ManageContext): void {
+  const { db, clock, baseUrl } = context;
+  const show = (row: store.ServiceRow) => serviceV2(row, baseUrl);
+
+  app.get(
+    '/v2/services',
+    {
+      config: needs('read'),
+      schema: {
+        tags,
+        summary: 'List services',
+        querystring: ListQuery,
+        response: answers(200, ListOf(ServiceV2)),
+      },
+    },
+    async ({ query }) => {
+      const now = clock.now();
+      const page = pageOf(query);
+      const filter = filterOf(query);
+      const [rows, total] = await Promise.all([
+        store.list(db, { filter, sort: query.sort ?? 'service_id', dir: query.dir ?? 'asc', ...page }, now),
+        store.count(db, filter, now),
+      ]);
+      return ok(listOf(rows.map(show), total, page));
+    },
+  );
+
+  app.post(
+    '/v2/services',
+    {
+      config: needs('write'),
+      schema: { tags, summary: 'Register a service', body: CreateV2, response: answers(201, ServiceV2) },
+    },
+    async ({ body }, reply) => {
+      const { created, service } = await register(context, body);
+      if (!created) throw new MedicError('conflict', `${service.heartbeat_name} is already registered`);
+      reply.code(201);
+      return ok(show(service), 'Service created');
+    },
+  );
+
+  app.get(
+    '/v2/services/:service_id',
+    {
+      config: needs('read'),
+      schema: { tags, summary: 'One service', params: Params, response: answers(200, ServiceV2) },
+    },
+    async ({ params }) => {
+      const id = idOf(params.service_id, 'Service');
+      const service = await store.findById(db, id, clock.now());
+      if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
+      return ok(show(service));
+    },
+  );
+
+  app.patch(
+    '/v2/services/:service_id',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Change a service',
+        params: Params,
+        body: PatchV2,
+        response: answers(200, ServiceV2),
+      },
+    },
+    async ({ params, body }) => ok(show(await change(context, idOf(params.service_id, 'Service'), body))),
+  );
+
+  app.delete(
+    '/v2/services/:service_id',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Remove a service and its events',
+        params: Params,
+        response: { 200: EmptyEnvelope, '4xx': Failure, '5xx': Failure },
+      },
+    },
+    async ({ params }) => {
+      await remove(context, idOf(params.service_id, 'Service'));
+      return ok('' as const, 'Service deleted');
+    },
+  );
+
+  app.post(
+    '/v2/services/:service_id/mute',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Hold back messages about a service',
+        params: Params,
+        body: MuteV2,
+        response: answers(200, ServiceV2),
+      },
+    },
+    async ({ params, body }) => {
+      const now = clock.now();
+      const request = { until: muteEnd(body, now), reason: body.reason ?? null };
+      return ok(
+        show(await muteService(context, idOf(params.service_id, 'Service'), request, now)),
+        'Service muted',
+      );
+    },
+  );
+
+  app.post(
+    '/v2/services/:service_id/unmute',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'End a mute',
+        params: Params,
+        body: Type.Object({}, { additionalProperties: false }),
+        response: answers(200, ServiceV2),
+      },
+    },
+    async ({ params }) =>
+      ok(
+        show(await unmuteService(context, idOf(params.service_id, 'Service'), clock.now())),
+        'Service unmuted',
+      ),
+  );
+}
+
+function filterOf({
+  heartbeat_name,
+  service_name,
+  team_id,
+  ...same
+}: Static<typeof ListQuery>): store.Filter {
+  return {
+    ...same,
+    nameKey: heartbeat_name === undefined ? undefined : nameKey(heartbeat_name),
+    serviceName: service_name,
+    teamId: team_id,
+  };
+}

@@ -1,0 +1,45 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import { MedicError } from '../platform/errors.ts';
+
+/** Answers a known path with another method by 405 and `Allow`, and an unknown path by 404. Call before any route. */
+export function answerUnmatched(app: FastifyInstance): { complete(): void } {
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsOf.get(url) ?? new Set();
+    for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
+    methodsOf.set(url, methods);
+  });
+  app.setNotFoundHandler(() => {
+    throw new MedicError('not_found', 'Not found');
+  });
+  return {
+    /** Call after the last route: gives every path a handler for the methods that it lacks. */
+    complete() {
+      const supported = app.supportedMethods as HTTPMethods[];
+      for (const [url, methods] of [...methodsOf]) {
+        if (url === '*') continue;
+        const allow = [...methods].sort().join(', ');
+        app.route({
+          method: supported.filter((method) => !methods.has(method)),
+          url,
+          exposeHeadRoute: false,
+          schema: { hide: true },
+          config: { quiet: true, isRefusal: true },
+          // Before the body is read, so that the method alone decides.
+          onRequest: (_request, reply) => {
+            reply.header('allow', allow);
+            throw new MedicError('method_not_allowed', 'This method is not allowed here');
+          },
+          handler: () => undefined,
+        });
+      }
+    },
+  };
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route only says that the method is not allowed. */
+    isRefusal?: boolean;
+  }
+}

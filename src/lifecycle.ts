@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createApi, createProbe } from './api.ts';
+import { type Parts, wire } from './app.ts';
+import type { Readiness } from './features/health/routes.ts';
+import { maintainPartitions } from './features/heartbeats/retain.ts';
+import type { Router } from './http/server.ts';
+import { DatabaseClock } from './platform/clock.ts';
+import type { Config, Role } from './platform/config.ts';
+import { type DatabasePool, isUnavailable, openDatabase } from './platform/db.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { ConfigurationError } from './platform/environment.ts';
+import { migrateJobs } from './platform/jobs.ts';
+import { createLogger, type Logger, named } from './platform/logging.ts';
+import { Metrics } from './platform/metrics.ts';
+import { migrate, pendingMigrations } from './platform/migrate.ts';
+import { Worker } from './worker.ts';
+
+/** A running Medic. */
+export interface Medic {
+  /** Where the HTTP listener is, such as `http://127.0.0.1:8080`. */
+  readonly address: string;
+  /** Resolves when Medic cannot go on, with the reason. */
+  readonly failed: Promise<Error>;
+  /** Ends everything in order, the database last. */
+  stop(): Promise<void>;
+}
+
+const DATABASE_RETRY_MS = 1_000;
+const METRIC_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+
+/** Starts the given role. Rejects when the start is impossible, with a message for the operator. */
+export async function startMedic(config: Config, role: Role): Promise<Medic> {
+  if (config.database === undefined && role !== 'all') {
+    throw new ConfigurationError('DATABASE_URL', `is needed by "medic ${role}": roles share one database`);
+  }
+  const log = createLogger({
+    level: config.MEDIC_LOG_LEVEL,
+    format: config.MEDIC_LOG_FORMAT,
+    environment: config.MEDIC_ENVIRONMENT,
+    version: config.MEDIC_VERSION,
+  });
+  const embedded = config.database === undefined ? await startEmbedded(config, log) : undefined;
+  const metrics = new Metrics();
+  const queries = metrics.histogram(
+    'medic_db_client_operation_duration_seconds',
+    'Time of a statement',
+    METRIC_BUCKETS,
+    ['operation', 'service_name'],
+  );
+  const db = openDatabase({
+    connection: config.database ?? embedded?.connection ?? {},
+    poolSize: config.MEDIC_DB_POOL_SIZE,
+    log: named(log, 'db'),
+    observe: (operation, seconds) => queries.observe({ operation, service_name: 'medic' }, seconds),
+    onConnectionError: () => metrics.connectionFailed(),
+  });
+  const clock = new DatabaseClock(db.pool, named(log, 'clock'));
+  const parts = wire({ db, clock, log, metrics, settings: config });
+  const running = new Running(parts, config, role, clock, embedded);
+  try {
+    await running.start();
+    return running;
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+}
+
+function startEmbedded(config: Config, log: Logger): Promise<EmbeddedPostgres> {
+  const pgLog = named(log, 'postgres');
+  const LEVEL = { info: 'info', warning: 'warn', error: 'error' } as const;
+  return startEmbeddedPostgres({
+    dataDir: config.MEDIC_DATA_DIR,
+    onLog: (level, message, fields) => pgLog[LEVEL[level]]({ ...fields }, message),
+  });
+}
+
+class Running implements Medic {
+  readonly failed: Promise<Error>;
+  readonly #parts: Parts;
+  readonly #config: Config;
+  readonly #role: Role;
+  readonly #clock: DatabaseClock;
+  readonly #embedded: EmbeddedPostgres | undefined;
+  readonly #worker: Worker | undefined;
+  readonly #readiness: Readiness;
+  #server: Router | undefined;
+  #address = '';
+
+  constructor(
+    parts: Parts,
+    config: Config,
+    role: Role,
+    clock: DatabaseClock,
+    embedded: EmbeddedPostgres | undefined,
+  ) {
+    this.#parts = parts;
+    this.#config = config;
+    this.#role = role;
+    this.#clock = clock;
+    this.#embedded = embedded;
+    this.#worker = role === 'api' ? undefined : new Worker(parts);
+    const worker = this.#worker;
+    this.#readiness = {
+      migrated: false,
+      stopping: false,
+      workerAlive: () => worker === undefined || !this.#readiness.migrated || worker.isAlive(),
+    };
+    this.failed = new Promise((resolve) => {
+      embedded?.exited.then(({ code, signal }) =>
+        resolve(new Error(`the embedded PostgreSQL ended by itself (${signal ?? `exit code ${code}`})`)),
+      );
+    });
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Listens first, so that probes are answered while the database is still being prepared. */
+  async start(): Promise<void> {
+    const { MEDIC_HOST: host, PORT, METRICS_PORT } = this.#config;
+    const alone = this.#role === 'worker';
+    this.#server = await (alone ? createProbe : createApi)(this.#parts, this.#readiness);
+    this.#address = await this.#server.listen({ host, port: alone ? METRICS_PORT : PORT });
+    await this.#prepareDatabase();
+    this.#worker?.start();
+  }
+
+  async stop(): Promise<void> {
+    const { context, ingest } = this.#parts;
+    const timeoutMs = this.#config.MEDIC_SHUTDOWN_TIMEOUT_SECONDS * 1000;
+    this.#readiness.stopping = true;
+    const drained = Promise.all([
+      this.#server?.close().then(() => ingest.drain()),
+      this.#readiness.migrated ? this.#worker?.stop(timeoutMs) : undefined,
+    ]);
+    await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })]);
+    this.#clock.stop();
+    await Promise.race([context.db.end(), sleep(1_000, undefined, { ref: false })]);
+    await this.#embedded?.stop();
+    named(context.log, 'main').info('stopped');
+  }
+
+  /** Waits until the database answers and its schema is current, then measures the clocks. */
+  async #prepareDatabase(): Promise<void> {
+    const { db } = this.#parts.context;
+    const log = named(this.#parts.context.log, 'main');
+    for (let attempt = 0; !this.#readiness.stopping; attempt += 1) {
+      try {
+        if (await this.#isMigrated()) break;
+        if (attempt % 30 === 0)
+          log.warn('the schema is older than this program: waiting for "medic migrate"');
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        if (attempt % 30 === 0)
+          log.warn({ exception: error }, 'the database does not answer: waiting for it');
+      }
+      await sleep(DATABASE_RETRY_MS);
+    }
+    if (this.#readiness.stopping) return;
+    await this.#clock.start();
+    const { HEARTBEAT_RETENTION_DAYS: days } = this.#config;
+    await maintainPartitions(db, log, this.#clock.now(), days);
+    this.#readiness.migrated = true;
+  }
+
+  async #isMigrated(): Promise<boolean> {
+    const { db, log } = this.#parts.context;
+    if (!this.#config.MEDIC_AUTO_MIGRATE) return (await pendingMigrations(db)).length === 0;
+    await migrateAll(db, log);
+    return true;
+  }
+}
+
+/** Applies Medic's migrations and those of its job queue. @returns Medic's that were applied. */
+export async function migrateAll(db: DatabasePool, log: Logger, directory?: string): Promise<string[]> {
+  await migrateJobs(db, log);
+  return migrate(db, log, directory);
+}

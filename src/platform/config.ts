@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { PoolConfig } from 'pg';
+import {
+  boolean,
+  ConfigurationError,
+  httpUrl,
+  integer,
+  oneOf,
+  readEnvironment,
+  text,
+  timeZone,
+} from './environment.ts';
+
+const MAX_PORT = 65_535;
+
+/** Every environment variable that Medic reads (spec README, section "Environment variables"). */
+export const VARIABLES = {
+  DATABASE_URL: text(),
+  DB_HOST: text(),
+  DB_PORT: integer(5432, 1, MAX_PORT),
+  DB_NAME: text(),
+  PG_USER: text(),
+  PG_PASS: text(),
+  MEDIC_DB_POOL_SIZE: integer(10, 4, 1000),
+  MEDIC_DATA_DIR: text('./data'),
+  MEDIC_AUTO_MIGRATE: boolean(true),
+  MEDIC_ROLE: oneOf('all', ['all', 'api', 'worker']),
+  MEDIC_HOST: text('0.0.0.0'),
+  PORT: integer(8080, 0, MAX_PORT),
+  METRICS_PORT: integer(9091, 0, MAX_PORT),
+  MEDIC_BASE_URL: httpUrl('http://localhost:8080'),
+  MEDIC_ENVIRONMENT: text('development'),
+  MEDIC_VERSION: text(packageVersion()),
+  MEDIC_TIMEZONE: timeZone('UTC'),
+  MEDIC_SHUTDOWN_TIMEOUT_SECONDS: integer(25, 0, 3600),
+  WORKER_INTERVAL_SECONDS: integer(15, 1, 300),
+  ALERT_AUTO_UNMUTE_HOURS: integer(24, 1, 8760),
+  MEDIC_REMINDER_MIN_SECONDS: integer(60, 0, 86_400),
+  SLACK_API_TOKEN: text(),
+  SLACK_CHANNEL_ID: text(),
+  SLACK_API_BASE_URL: httpUrl('https://slack.com/api'),
+  PAGERDUTY_ROUTING_KEY: text(),
+  PAGERDUTY_EVENTS_URL: httpUrl('https://events.pagerduty.com/v2/enqueue'),
+  HEARTBEAT_RETENTION_DAYS: integer(30, 8, 3650),
+  MEDIC_HISTORY_RETENTION_DAYS: integer(90, 1, 3650),
+  MEDIC_DELIVERY_RETENTION_DAYS: integer(30, 1, 3650),
+  MEDIC_LOG_LEVEL: oneOf('INFO', ['DEBUG', 'INFO', 'WARNING', 'ERROR']),
+  MEDIC_LOG_FORMAT: oneOf('json', ['json', 'text', 'otel']),
+  POD_NAME: text(),
+  POD_NAMESPACE: text(),
+};
+
+export type Role = 'all' | 'api' | 'worker';
+export type Settings = ReturnType<typeof readEnvironment<typeof VARIABLES>>;
+
+export interface Config extends Settings {
+  /** How to reach the external database; undefined: the embedded one in `MEDIC_DATA_DIR`. */
+  readonly database: PoolConfig | undefined;
+}
+
+/** Reads and checks the environment. Throws ConfigurationError, whose message names the variable. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const settings = readEnvironment(VARIABLES, environment);
+  return { ...settings, database: databaseOf(settings) };
+}
+
+function databaseOf(settings: Settings): PoolConfig | undefined {
+  const { DATABASE_URL: url, DB_HOST: host } = settings;
+  if (url !== undefined) {
+    if (!/^postgres(ql)?:\/\//.test(url)) {
+      throw new ConfigurationError('DATABASE_URL', 'must begin with postgres:// or postgresql://');
+    }
+    return { connectionString: url };
+  }
+  if (host === undefined) return undefined;
+  if (settings.DB_NAME === undefined) throw new ConfigurationError('DB_NAME', 'is needed with DB_HOST');
+  return {
+    host,
+    port: settings.DB_PORT,
+    database: settings.DB_NAME,
+    ...(settings.PG_USER === undefined ? {} : { user: settings.PG_USER }),
+    ...(settings.PG_PASS === undefined ? {} : { password: settings.PG_PASS }),
+  };
+}
+
+function packageVersion(): string {
+  const file = path.join(import.meta.dirname, '../../package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

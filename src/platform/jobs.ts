@@ -1,0 +1,198 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Logger as GraphileLogger,
+  type Runner,
+  run,
+  runMigrations,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker';
+import type { Clock } from './clock.ts';
+import { type Database, type DatabasePool, sql } from './db.ts';
+import { type Logger, named } from './logging.ts';
+
+/** A durable unit of work, added in the transaction of the row it is about. */
+export interface Job {
+  task: string;
+  payload: Record<string, unknown>;
+  /** Earliest start. */
+  runAt: Date;
+  /** At most one waiting job has this key; adding it again replaces that one. */
+  key: string;
+  /** Jobs with the same lane share the limit `MAX_IN_FLIGHT_PER_LANE`, so that a slow lane holds up no other. */
+  lane?: string;
+}
+
+/** What a task does with the payload of its jobs. Throwing repeats the job later. */
+export type Task = (payload: Record<string, unknown>) => Promise<void>;
+
+/** Jobs that run at once in one process, and of those the most that one lane may take. */
+const CONCURRENCY = 24;
+const MAX_IN_FLIGHT_PER_LANE = 8;
+/** Delayed jobs are looked for this often; new ones are announced at once by NOTIFY. */
+const POLL_INTERVAL_MS = 500;
+const LIVENESS_EVERY_MS = 5_000;
+/** A runner that is silent for this long is dead, and its jobs are free for others. */
+const DEAD_AFTER_MS = 20_000;
+const REBUILD_AFTER_MS = 1_000;
+
+/** Creates or upgrades the tables of the job queue. Safe to repeat, also at the same time. */
+export async function migrateJobs(db: DatabasePool, log: Logger): Promise<void> {
+  await runMigrations({ pgPool: db.pool, logger: quiet(log) });
+}
+
+/** Adds jobs in the caller's transaction; they start after its commit. */
+export async function addJobs(db: Database, jobs: readonly Job[]): Promise<void> {
+  if (jobs.length === 0) return;
+  await db.query(sql`
+    select count(*) from graphile_worker.add_jobs(array(
+      select row(job.task, job.payload, null, job.run_at, null, job.key, null,
+                 case when job.lane is null then null else array[job.lane] end)::graphile_worker.job_spec
+      from unnest(
+        ${jobs.map((job) => job.task)}::text[],
+        ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
+        ${jobs.map((job) => job.runAt)}::timestamptz[],
+        ${jobs.map((job) => job.key)}::text[],
+        ${jobs.map((job) => job.lane ?? null)}::text[]
+      ) as job (task, payload, run_at, key, lane)
+    ))`);
+}
+
+/**
+ * Frees the jobs that are held by runners without a sign of life since 20 s. The library itself waits four hours.
+ * @returns how many runners were found dead.
+ */
+export async function releaseJobsOfDeadWorkers(db: Database, now: Date): Promise<number> {
+  const silentSince = new Date(now.getTime() - DEAD_AFTER_MS);
+  const { rows } = await db.query<{ locked_by: string }>(sql`
+    select distinct job.locked_by from graphile_worker.jobs job
+    where job.locked_at < ${silentSince}
+      and not exists (
+        select from medic.workers worker
+        where worker.worker_id = job.locked_by and worker.last_seen_at >= ${silentSince})`);
+  if (rows.length === 0) return 0;
+  await db.query(sql`select graphile_worker.force_unlock_workers(${rows.map((row) => row.locked_by)})`);
+  return rows.length;
+}
+
+/** When any worker was last seen, or null. */
+export async function workerLastSeen(db: Database): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>(sql`
+    select max(last_seen_at) as at from medic.workers`);
+  return rows[0]?.at ?? null;
+}
+
+/**
+ * Runs jobs until stopped. Rebuilds the library's runner when that ends by itself (it can after a loss of the
+ * database), records liveness every 5 s, and takes over the jobs of dead workers.
+ */
+export class JobRunner {
+  readonly #db: DatabasePool;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #tasks: TaskList;
+  readonly #inFlight = new Map<string, number>();
+  #runner: Runner | undefined;
+  #poolId: string | undefined;
+  #stopping = false;
+  #loop: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(db: DatabasePool, clock: Clock, log: Logger, tasks: Record<string, Task>) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#log = named(log, 'jobs');
+    this.#tasks = Object.fromEntries(
+      Object.entries(tasks).map(([name, task]) => [
+        name,
+        (payload, helpers) => this.#inLane(helpers.job.flags, () => task(payload as Record<string, unknown>)),
+      ]),
+    );
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+    this.#timer = setInterval(() => void this.#live(), LIVENESS_EVERY_MS);
+  }
+
+  /** Takes no new job and waits for those in flight, at most `timeoutMs`; what is left is freed for others. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    const runner = this.#runner;
+    if (runner !== undefined) {
+      const finished = runner.stop().catch(() => {});
+      await Promise.race([finished, sleep(timeoutMs, undefined, { ref: false }).then(() => runner.kill())]);
+    }
+    await this.#loop;
+    if (this.#poolId !== undefined) {
+      await this.#db.query(sql`delete from medic.workers where worker_id = ${this.#poolId}`).catch(() => {});
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const events: WorkerEvents = new EventEmitter();
+      events.on('pool:create', ({ workerPool }) => {
+        this.#poolId = workerPool.id;
+      });
+      try {
+        this.#runner = await run({
+          events,
+          pgPool: this.#db.pool,
+          taskList: this.#tasks,
+          concurrency: CONCURRENCY,
+          pollInterval: POLL_INTERVAL_MS,
+          forbiddenFlags: () => this.#fullLanes(),
+          noHandleSignals: true,
+          logger: quiet(this.#log),
+        });
+        await this.#live();
+        await this.#runner.promise;
+      } catch (error) {
+        if (!this.#stopping) this.#log.warn({ exception: error }, 'the job runner ended and is rebuilt');
+      }
+      if (!this.#stopping) await sleep(REBUILD_AFTER_MS);
+    }
+  }
+
+  async #live(): Promise<void> {
+    const now = this.#clock.now();
+    try {
+      if (this.#poolId !== undefined) {
+        await this.#db.query(sql`
+          insert into medic.workers (worker_id, last_seen_at) values (${this.#poolId}, ${now})
+          on conflict (worker_id) do update set last_seen_at = excluded.last_seen_at`);
+      }
+      const dead = await releaseJobsOfDeadWorkers(this.#db, now);
+      if (dead > 0) this.#log.warn({ workers: dead }, 'jobs of dead workers are taken over');
+    } catch {
+      // The database is away; the next round tries again, and being silent meanwhile is the truth.
+    }
+  }
+
+  #fullLanes(): string[] {
+    return [...this.#inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT_PER_LANE).map(([lane]) => lane);
+  }
+
+  async #inLane(flags: Record<string, true> | null, work: () => Promise<void>): Promise<void> {
+    const lane = Object.keys(flags ?? {})[0];
+    if (lane === undefined) return work();
+    this.#inFlight.set(lane, (this.#inFlight.get(lane) ?? 0) + 1);
+    try {
+      await work();
+    } finally {
+      const left = (this.#inFlight.get(lane) ?? 1) - 1;
+      if (left === 0) this.#inFlight.delete(lane);
+      else this.#inFlight.set(lane, left);
+    }
+  }
+}
+
+/** The library's own log lines carry job payloads and connection texts: only their gist is kept, at DEBUG. */
+function quiet(log: Logger): GraphileLogger {
+  return new GraphileLogger(() => (level, message) => {
+    if (level === 'error' || level === 'warning') log.debug({ library: 'graphile-worker' }, message);
+  });
+}

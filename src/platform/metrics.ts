@@ -1,0 +1,92 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Database } from './db.ts';
+
+/** Sets gauge values from the database at scrape time. */
+type Collect = (db: Database) => Promise<void>;
+
+const OPENMETRICS = 'application/openmetrics-text';
+
+/**
+ * The metrics of one process. Counters and histograms are per process; gauges given to `fromDatabase` are
+ * read at each scrape, so they are right after a restart and equal on every process (spec 07 section 1).
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #collectors: { names: string[]; collect: Collect }[] = [];
+  readonly #connectionErrors: Counter<never>;
+
+  constructor() {
+    this.#connectionErrors = this.counter('medic_db_connection_errors_total', 'Database failures');
+  }
+
+  counter<Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Counter<Label> {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+
+  gauge<Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Gauge<Label> {
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+
+  histogram<Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly Label[] = [],
+  ): Histogram<Label> {
+    return new Histogram({ name, help, buckets, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+
+  /** Gauges whose values `collect` sets at scrape time; left out of the page when the database fails. */
+  fromDatabase(names: string[], collect: Collect): void {
+    this.#collectors.push({ names, collect });
+  }
+
+  connectionFailed(): void {
+    this.#connectionErrors.inc();
+  }
+
+  /**
+   * The page that an `Accept` header asks for: OpenMetrics 1.0, else Prometheus text 0.0.4.
+   * A failing database leaves out its gauges and never fails the scrape.
+   */
+  async expose(accept: string | undefined, db: Database): Promise<{ contentType: string; page: string }> {
+    const failed = await Promise.all(this.#collectors.map((collector) => this.#collect(collector, db)));
+    const absent = new Set(failed.flat());
+    const names = this.#registry.getMetricsAsArray().map((metric) => metric.name);
+    const blocks = await Promise.all(
+      names.filter((name) => !absent.has(name)).map((name) => this.#registry.getSingleMetricAsString(name)),
+    );
+    if (accept?.includes(OPENMETRICS) !== true) {
+      return { contentType: this.#registry.contentType, page: `${blocks.join('\n\n')}\n` };
+    }
+    return {
+      contentType: `${OPENMETRICS}; version=1.0.0; charset=utf-8`,
+      page: `${blocks.map(asOpenMetrics).join('\n')}\n# EOF\n`,
+    };
+  }
+
+  async #collect(collector: { names: string[]; collect: Collect }, db: Database): Promise<string[]> {
+    try {
+      await collector.collect(db);
+      return [];
+    } catch {
+      this.connectionFailed();
+      return collector.names;
+    }
+  }
+}
+
+/** OpenMetrics names a counter family without `_total`; its samples keep it. All else reads the same. */
+function asOpenMetrics(block: string): string {
+  return block
+    .replace(/^# HELP (\S+)_total /m, '# HELP $1 ')
+    .replace(/^# TYPE (\S+)_total counter$/m, '# TYPE $1 counter');
+}

@@ -1,0 +1,24 @@
+import { type TSchema, Type } from 'typebox';
+
+/**
+ * One of a few words in any letter case; validation replaces it by the documented spelling
+ * (spec README, convention 5).
+ */
+export function AnyCase<const Word extends string>(words: readonly Word[], options: { default?: Word } = {}) {
+  return Type.Unsafe<Word>({ type: 'string', anyCase: words, ...options });
+}
+
+export function Nullable<T extends TSchema>(schema: T) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+/** An instant in answers: ISO 8601, UTC, milliseconds. */
+export const Instant = Type.String({ format: 'date-time' });
+
+/** The id in a path. Everything that is not a non-negative integer of PostgreSQL's range is "not found". */
+export const MAX_ID = 2_147_483_647;
+
+/** A text of 1 to `max` characters (code points) that PostgreSQL can store. */
+export function Text(max: number, min = 1) {
+  return Type.String({ minLength: min, maxLength: max, pattern: '^[^\\u0000]*$' });
+}

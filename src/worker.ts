@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Parts } from './app.ts';
+import { endMutes, nextMuteEnd } from './features/alerts/mute.ts';
+import { retainAlerts } from './features/alerts/retain.ts';
+import { detectDue, nextCheck, SETTLING_MS } from './features/heartbeats/detect.ts';
+import { maintainPartitions } from './features/heartbeats/retain.ts';
+import { sweep } from './features/heartbeats/sweep.ts';
+import { lockService } from './features/heartbeats/watch.ts';
+import { deliver, requeueStranded } from './features/notifications/deliver.ts';
+import { DELIVER_TASK } from './features/notifications/outbox.ts';
+import { retainNotifications } from './features/notifications/retain.ts';
+import { oncePerDay } from './platform/daily.ts';
+import { JobRunner, type Task } from './platform/jobs.ts';
+import { named } from './platform/logging.ts';
+
+/** The detector sleeps until the next deadline, at least and at most this long. */
+const SHORTEST_SLEEP_MS = 10;
+const LONGEST_SLEEP_MS = 1_000;
+/** After a failed round; short, so that a database that is back is used within seconds. */
+const SLEEP_AFTER_FAILURE_MS = 1_000;
+const STALLED_AFTER_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** What the job runner can do, by task name. */
+export function tasksOf(parts: Parts): Record<string, Task> {
+  return { [DELIVER_TASK]: (payload) => deliver(parts.context, String(payload['delivery_id'])) };
+}
+
+/** One round of what happens by the clock: deadlines, and mutes that end. */
+export async function runRound({ context }: Parts): Promise<void> {
+  await detectDue(context);
+  await endMutes(context.db, context, context.clock.now(), lockService);
+}
+
+/** The reconciliation that backs up the exact timers; finds nothing to do in normal operation. */
+export async function runSweep({ context }: Parts): Promise<number> {
+  const started = performance.now();
+  const repaired = (await sweep(context)) + (await requeueStranded(context));
+  context.heartbeatMetrics.sweepSeconds.observe((performance.now() - started) / 1000);
+  return repaired;
+}
+
+/** Partitions and retention, once in each UTC day. */
+export function runDaily({ context, settings }: Parts): Promise<boolean> {
+  const { db, log } = context;
+  const now = context.clock.now();
+  const before = (days: number) => new Date(now.getTime() - days * DAY_MS);
+  return oncePerDay(db, 'retention', now, async () => {
+    await maintainPartitions(db, log, now, settings.HEARTBEAT_RETENTION_DAYS);
+    await retainNotifications(db, before(settings.MEDIC_DELIVERY_RETENTION_DAYS));
+    await retainAlerts(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
+  });
+}
+
+/** The `worker` role: detector, sweep, daily tasks and job runner. */
+export class Worker {
+  readonly #parts: Parts;
+  readonly #jobs: JobRunner;
+  readonly #stop = new AbortController();
+  #lastRound = performance.now();
+  #loops: Promise<void>[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { db, clock, log } = parts.context;
+    this.#jobs = new JobRunner(db, clock, log, tasksOf(parts));
+  }
+
+  start(): void {
+    const sweepEveryMs = this.#parts.settings.WORKER_INTERVAL_SECONDS * 1000;
+    this.#jobs.start();
+    this.#loops = [
+      this.#repeat('detector', async () => {
+        await runRound(this.#parts);
+        this.#lastRound = performance.now();
+        return this.#untilNextDeadline();
+      }),
+      this.#repeat('sweep', async () => {
+        await runSweep(this.#parts);
+        await runDaily(this.#parts);
+        return sweepEveryMs;
+      }),
+    ];
+  }
+
+  /** False when the detector has not completed a round for a minute. */
+  isAlive(): boolean {
+    return performance.now() - this.#lastRound < STALLED_AFTER_MS;
+  }
+
+  /** Ends the loops after their present round and gives jobs in flight `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#loops, this.#jobs.stop(timeoutMs)]);
+  }
+
+  /** Repeats `round`, which tells how long to sleep; a failed one never ends the loop nor overlaps the next. */
+  async #repeat(name: string, round: () => Promise<number>): Promise<void> {
+    const log = named(this.#parts.context.log, name);
+    let failing = false;
+    while (!this.#stop.signal.aborted) {
+      let pause = SLEEP_AFTER_FAILURE_MS;
+      try {
+        pause = await round();
+        if (failing) log.info('works again');
+        failing = false;
+      } catch (error) {
+        if (!failing) log.error({ exception: error }, 'a round failed and is repeated');
+        failing = true;
+      }
+      await sleep(pause, undefined, { signal: this.#stop.signal }).catch(() => {});
+    }
+  }
+
+  async #untilNextDeadline(): Promise<number> {
+    const { db, clock } = this.#parts.context;
+    const [check, mute] = await Promise.all([nextCheck(db), nextMuteEnd(db)]);
+    const now = clock.now().getTime();
+    const untilCheck = check === null ? LONGEST_SLEEP_MS : check.getTime() + SETTLING_MS + 1 - now;
+    // A mute that is over and still there could not be ended: it is tried again, not retried hot.
+    const untilMute = mute === null || mute.getTime() <= now ? LONGEST_SLEEP_MS : mute.getTime() - now;
+    return Math.min(Math.max(Math.min(untilCheck, untilMute), SHORTEST_SLEEP_MS), LONGEST_SLEEP_MS);
+  }
+}
