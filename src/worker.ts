@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000;
 
 /** What the job runner can do, by task name. */
 export function tasksOf(parts: Parts): Record<string, Task> {
-  return { [DELIVER_TASK]: (payload) => deliver(parts.context, String(payload['delivery_id'])) };
+  return { [DELIVER_TASK]: (payload) => deliver(parts.context, String(payload.delivery_id)) };
 }
 
 /** One round of what happens by the clock: deadlines, and mutes that end. */

@@ -126,9 +126,9 @@ function problemOf({ keyword, instancePath, message, params }: ValidationError):
     [...parent, ...(last === undefined ? [] : [String(last)])].join('.').slice(0, 300);
   switch (keyword) {
     case 'required':
-      return { path: path(params['missingProperty']), message: 'is required' };
+      return { path: path(params.missingProperty), message: 'is required' };
     case 'additionalProperties':
-      return { path: path(params['additionalProperty']), message: 'is not a known member' };
+      return { path: path(params.additionalProperty), message: 'is not a known member' };
     case 'anyCase':
       return { path: path(), message: message ?? 'is not a known value' };
     case 'pattern':

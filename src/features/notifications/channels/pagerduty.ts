@@ -65,7 +65,7 @@ const SEVERITY: Record<string, string> = {
 export function pagerDutyEvent({ facts, address }: Message, baseUrl: string) {
   const action = ACTION[facts.event];
   const event = {
-    routing_key: address['routing_key'] ?? '',
+    routing_key: address.routing_key ?? '',
     event_action: action,
     dedup_key: dedupKey(facts),
   };

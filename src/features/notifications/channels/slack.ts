@@ -55,7 +55,7 @@ export function slack(options: SlackOptions): Channel {
     send: async ({ facts, address }) => {
       const outcome = await post(
         client,
-        address['channel_id'] ?? '',
+        address.channel_id ?? '',
         slackText(facts, options.timeZone),
         options.clock,
       );
