@@ -29,7 +29,7 @@ export const TEMPLATE = 'medic_template';
  * databases named `medic_…` are made and dropped.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const external = process.env['MEDIC_TEST_DATABASE_URL'];
+  const external = process.env.MEDIC_TEST_DATABASE_URL;
   const { connection, stop } = external === undefined ? await embedded() : serverOf(external);
   await admin(connection, `drop database if exists ${TEMPLATE}`);
   await admin(connection, `create database ${TEMPLATE}`);
