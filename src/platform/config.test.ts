@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import { readConfig } from './config.ts';
+
+describe('the environment', () => {
+  test('needs nothing: the embedded database and the documented defaults', () => {
+    expect(readConfig({})).toMatchObject({
+      database: undefined,
+      PORT: 8080,
+      MEDIC_ROLE: 'all',
+      MEDIC_HOST: '0.0.0.0',
+    });
+  });
+
+  test('an empty variable counts as unset', () => {
+    expect(readConfig({ PORT: '', DATABASE_URL: ' ' })).toMatchObject({ PORT: 8080, database: undefined });
+  });
+
+  test.each([
+    ['PORT', 'http'],
+    ['PORT', '70000'],
+    ['PORT', '-1'],
+    ['PORT', '80.5'],
+    ['MEDIC_ROLE', 'leader'],
+    ['MEDIC_AUTO_MIGRATE', 'yes'],
+    ['WORKER_INTERVAL_SECONDS', '0'],
+    ['WORKER_INTERVAL_SECONDS', '301'],
+    ['HEARTBEAT_RETENTION_DAYS', '7'],
+    ['MEDIC_TIMEZONE', 'Mars/Olympus'],
+    ['MEDIC_BASE_URL', 'medic.example.com'],
+    ['SLACK_API_BASE_URL', 'ftp://slack'],
+    ['MEDIC_LOG_LEVEL', 'loud'],
+    ['DATABASE_URL', 'mysql://x'],
+  ])('an impossible %s=%s stops the start and names the variable', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
+  });
+
+  test('words and flags are accepted in any letter case and kept in the documented spelling', () => {
+    const config = readConfig({ MEDIC_LOG_LEVEL: 'warning', MEDIC_ROLE: 'API', MEDIC_AUTO_MIGRATE: 'FALSE' });
+    expect(config).toMatchObject({
+      MEDIC_LOG_LEVEL: 'WARNING',
+      MEDIC_ROLE: 'api',
+      MEDIC_AUTO_MIGRATE: false,
+    });
+  });
+
+  test('DATABASE_URL wins over DB_HOST, which needs DB_NAME', () => {
+    const parts = { DB_HOST: 'db', DB_NAME: 'medic', PG_USER: 'me', PG_PASS: 'pw', DB_PORT: '5433' };
+    expect(readConfig(parts).database).toEqual({
+      host: 'db',
+      port: 5433,
+      database: 'medic',
+      user: 'me',
+      password: 'pw',
+    });
+    expect(readConfig({ ...parts, DATABASE_URL: 'postgres://u@h/d' }).database).toEqual({
+      connectionString: 'postgres://u@h/d',
+    });
+    expect(() => readConfig({ DB_HOST: 'db' })).toThrow(/^DB_NAME: /);
+  });
+
+  test('the message of a bad DATABASE_URL does not repeat it', () => {
+    expect(() => readConfig({ DATABASE_URL: 'mysql://root:hunter2@db/x' })).toThrow(/^(?!.*hunter2)/);
+  });
+});
