@@ -1,6 +1,6 @@
 /**
  * The import table. Everything points in one direction:
- *   main → lifecycle → {api, worker} → app → http, features → platform
+ *   main → commands → lifecycle → {api, worker} → app → http, features → platform
  * Between features only what FEATURES lists.
  */
 const FEATURES = {

@@ -123,6 +123,11 @@ class Running implements Medic {
     const alone = this.#role === 'worker';
     this.#server = await (alone ? createProbe : createApi)(this.#parts, this.#readiness);
     this.#address = await this.#server.listen({ host, port: alone ? METRICS_PORT : PORT });
+    if (!alone) {
+      named(this.#parts.context.log, 'main').warn(
+        'this version does not authenticate its callers yet: let only trusted networks reach it (MEDIC_HOST)',
+      );
+    }
     await this.#prepareDatabase();
     this.#worker?.start();
   }
