@@ -11,7 +11,7 @@ const NEW: Vitality = {
   lastStatus: null,
 };
 const at = (second: number) => new Date(second * 1000);
-const after = (threshold: number, ...reports: [Status, number][]) =>
+const vitalityOf = (threshold: number, ...reports: [Status, number][]) =>
   reports.reduce<Vitality>(
     (now, [status, second]) => absorb(now, { status, at: at(second) }, threshold),
     NEW,
@@ -31,22 +31,22 @@ describe('the statuses', () => {
 
 describe('what reports say together', () => {
   test('signs of life are kept newest first, as many as the threshold', () => {
-    expect(after(2, ['UP', 1], ['UP', 2], ['STARTED', 3]).signs).toEqual([at(3), at(2)]);
+    expect(vitalityOf(2, ['UP', 1], ['UP', 2], ['STARTED', 3]).signs).toEqual([at(3), at(2)]);
   });
 
   test('a report that arrives out of order takes its place and does not become the newest', () => {
-    const { signs, lastStatus } = after(3, ['UP', 1], ['UP', 5], ['DEGRADED', 3]);
+    const { signs, lastStatus } = vitalityOf(3, ['UP', 1], ['UP', 5], ['DEGRADED', 3]);
     expect(signs).toEqual([at(5), at(3), at(1)]);
     expect(lastStatus).toBe('UP');
   });
 
   test('a failure report voids the signs before it until a clearing sign follows', () => {
-    expect(after(2, ['UP', 1], ['UP', 2], ['FAILED', 3])).toMatchObject({
+    expect(vitalityOf(2, ['UP', 1], ['UP', 2], ['FAILED', 3])).toMatchObject({
       signs: [],
       failureUncleared: true,
     });
-    expect(after(2, ['FAILED', 3], ['STARTED', 4])).toMatchObject({ failureUncleared: true });
-    expect(after(2, ['FAILED', 3], ['STARTED', 4], ['COMPLETED', 5])).toMatchObject({
+    expect(vitalityOf(2, ['FAILED', 3], ['STARTED', 4])).toMatchObject({ failureUncleared: true });
+    expect(vitalityOf(2, ['FAILED', 3], ['STARTED', 4], ['COMPLETED', 5])).toMatchObject({
       failureUncleared: false,
       signs: [at(5), at(4)],
     });
@@ -54,10 +54,10 @@ describe('what reports say together', () => {
 
   test('health needs a clearing sign and the threshold of signs after the report', () => {
     const rule = { intervalSeconds: 60, threshold: 2, graceSeconds: 0, monitoringSince: at(0) };
-    expect(isHealthy(after(2, ['UP', 1], ['DOWN', 2], ['UP', 3]), rule, at(3))).toBe(false);
-    expect(isHealthy(after(2, ['DOWN', 2], ['UP', 3], ['UP', 4]), rule, at(4))).toBe(true);
-    expect(isHealthy(after(2, ['DOWN', 2], ['STARTED', 3], ['STARTED', 4]), rule, at(4))).toBe(false);
-    expect(isHealthy(after(2, ['DOWN', 2], ['UP', 3], ['UP', 100]), rule, at(100))).toBe(false);
+    expect(isHealthy(vitalityOf(2, ['UP', 1], ['DOWN', 2], ['UP', 3]), rule, at(3))).toBe(false);
+    expect(isHealthy(vitalityOf(2, ['DOWN', 2], ['UP', 3], ['UP', 4]), rule, at(4))).toBe(true);
+    expect(isHealthy(vitalityOf(2, ['DOWN', 2], ['STARTED', 3], ['STARTED', 4]), rule, at(4))).toBe(false);
+    expect(isHealthy(vitalityOf(2, ['DOWN', 2], ['UP', 3], ['UP', 100]), rule, at(100))).toBe(false);
   });
 
   test('any sequence of reports keeps the signs after the last failure, and only those', () => {
