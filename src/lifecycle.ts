@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi, createProbe } from './api.ts';
 import { type Parts, wire } from './app.ts';
 import type { Readiness } from './features/health/routes.ts';
+import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
 import { maintainPartitions } from './features/heartbeats/retain.ts';
 import type { Router } from './http/server.ts';
 import { DatabaseClock } from './platform/clock.ts';
@@ -13,6 +14,7 @@ import { migrateJobs } from './platform/jobs.ts';
 import { createLogger, type Logger, named } from './platform/logging.ts';
 import { Metrics } from './platform/metrics.ts';
 import { migrate, pendingMigrations } from './platform/migrate.ts';
+import { repeat } from './platform/repeat.ts';
 import { Worker } from './worker.ts';
 
 /** A running Medic. */
@@ -84,6 +86,7 @@ class Running implements Medic {
   readonly #embedded: EmbeddedPostgres | undefined;
   readonly #worker: Worker | undefined;
   readonly #readiness: Readiness;
+  readonly #stopped = new AbortController();
   #server: Router | undefined;
   #address = '';
 
@@ -129,6 +132,7 @@ class Running implements Medic {
       );
     }
     await this.#prepareDatabase();
+    await this.#stayAlive();
     this.#worker?.start();
   }
 
@@ -136,6 +140,7 @@ class Running implements Medic {
     const { context, ingest } = this.#parts;
     const timeoutMs = this.#config.MEDIC_SHUTDOWN_TIMEOUT_SECONDS * 1000;
     this.#readiness.stopping = true;
+    this.#stopped.abort();
     const drained = Promise.all([
       this.#server?.close().then(() => ingest.drain()),
       this.#readiness.migrated ? this.#worker?.stop(timeoutMs) : undefined,
@@ -145,6 +150,18 @@ class Running implements Medic {
     await Promise.race([context.db.end(), sleep(1_000, undefined, { ref: false })]);
     await this.#embedded?.stop();
     named(context.log, 'main').info('stopped');
+  }
+
+  /** Says every 2 s that this process can store heartbeats; first of all, so that an outage is known before judging. */
+  async #stayAlive(): Promise<void> {
+    if (this.#role === 'worker' || this.#readiness.stopping) return;
+    const { context } = this.#parts;
+    const processId = newProcessId();
+    await recordLiveness(context, processId);
+    void repeat('liveness', context.log, this.#stopped.signal, async () => {
+      await recordLiveness(context, processId);
+      return LIVENESS_EVERY_MS;
+    });
   }
 
   /** Waits until the database answers and its schema is current, then measures the clocks. */

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Parts } from './app.ts';
 import { endMutes, nextMuteEnd } from './features/alerts/mute.ts';
 import { retainAlerts } from './features/alerts/retain.ts';
-import { detectDue, nextCheck, SETTLING_MS } from './features/heartbeats/detect.ts';
-import { maintainPartitions } from './features/heartbeats/retain.ts';
+import { detectDue, nextCheck, type Round, SETTLING_MS } from './features/heartbeats/detect.ts';
+import { forgetOldOutages } from './features/heartbeats/liveness.ts';
+import { maintainPartitions, retainRuns } from './features/heartbeats/retain.ts';
 import { sweep } from './features/heartbeats/sweep.ts';
 import { lockService } from './features/heartbeats/watch.ts';
 import { deliver, requeueStranded } from './features/notifications/deliver.ts';
@@ -12,13 +12,13 @@ import { retainNotifications } from './features/notifications/retain.ts';
 import { oncePerDay } from './platform/daily.ts';
 import { JobRunner, type Task } from './platform/jobs.ts';
 import { named } from './platform/logging.ts';
+import { repeat } from './platform/repeat.ts';
 
 /** The detector sleeps until the next deadline, at least and at most this long. */
 const SHORTEST_SLEEP_MS = 10;
 const LONGEST_SLEEP_MS = 1_000;
-/** After a failed round; short, so that a database that is back is used within seconds. */
-const SLEEP_AFTER_FAILURE_MS = 1_000;
 const STALLED_AFTER_MS = 60_000;
+const DEAF_TOLD_AFTER_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** What the job runner can do, by task name. */
@@ -27,9 +27,10 @@ export function tasksOf(parts: Parts): Record<string, Task> {
 }
 
 /** One round of what happens by the clock: deadlines, and mutes that end. */
-export async function runRound({ context }: Parts): Promise<void> {
-  await detectDue(context);
+export async function runRound({ context }: Parts): Promise<Round> {
+  const round = await detectDue(context);
   await endMutes(context.db, context, context.clock.now(), lockService);
+  return round;
 }
 
 /** The reconciliation that backs up the exact timers; finds nothing to do in normal operation. */
@@ -49,6 +50,8 @@ export function runDaily({ context, settings }: Parts): Promise<boolean> {
     await maintainPartitions(db, log, now, settings.HEARTBEAT_RETENTION_DAYS);
     await retainNotifications(db, before(settings.MEDIC_DELIVERY_RETENTION_DAYS));
     await retainAlerts(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
+    await retainRuns(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
+    await forgetOldOutages(db, now);
   });
 }
 
@@ -58,6 +61,7 @@ export class Worker {
   readonly #jobs: JobRunner;
   readonly #stop = new AbortController();
   #lastRound = performance.now();
+  #silenceTold = Number.NEGATIVE_INFINITY;
   #loops: Promise<void>[] = [];
 
   constructor(parts: Parts) {
@@ -67,15 +71,18 @@ export class Worker {
   }
 
   start(): void {
+    const { log } = this.#parts.context;
+    const { signal } = this.#stop;
     const sweepEveryMs = this.#parts.settings.WORKER_INTERVAL_SECONDS * 1000;
     this.#jobs.start();
     this.#loops = [
-      this.#repeat('detector', async () => {
-        await runRound(this.#parts);
+      repeat('detector', log, signal, async () => {
+        const { silentMs } = await runRound(this.#parts);
         this.#lastRound = performance.now();
+        this.#tellSilence(silentMs);
         return this.#untilNextDeadline();
       }),
-      this.#repeat('sweep', async () => {
+      repeat('sweep', log, signal, async () => {
         await runSweep(this.#parts);
         await runDaily(this.#parts);
         return sweepEveryMs;
@@ -94,22 +101,17 @@ export class Worker {
     await Promise.all([...this.#loops, this.#jobs.stop(timeoutMs)]);
   }
 
-  /** Repeats `round`, which tells how long to sleep; a failed one never ends the loop nor overlaps the next. */
-  async #repeat(name: string, round: () => Promise<number>): Promise<void> {
-    const log = named(this.#parts.context.log, name);
-    let failing = false;
-    while (!this.#stop.signal.aborted) {
-      let pause = SLEEP_AFTER_FAILURE_MS;
-      try {
-        pause = await round();
-        if (failing) log.info('works again');
-        failing = false;
-      } catch (error) {
-        if (!failing) log.error({ exception: error }, 'a round failed and is repeated');
-        failing = true;
-      }
-      await sleep(pause, undefined, { signal: this.#stop.signal }).catch(() => {});
-    }
+  /** A worker that must not judge, since nobody can receive, says so once a minute. */
+  #tellSilence(silentMs: number | null): void {
+    const { log, clock } = this.#parts.context;
+    const now = clock.now().getTime();
+    if ((silentMs !== null && silentMs < DEAF_TOLD_AFTER_MS) || now - this.#silenceTold < DEAF_TOLD_AFTER_MS)
+      return;
+    this.#silenceTold = now;
+    named(log, 'detector').error(
+      { silent_ms: silentMs },
+      'no process can receive heartbeats, so nothing is judged: is the api role running?',
+    );
   }
 
   async #untilNextDeadline(): Promise<number> {

@@ -442,8 +442,7 @@ test('a recovery waits for its opening, and reminders that are still pending are
 test('a trigger that was never attempted is cancelled together with its resolve', async () => {
   await register();
   medic.clock.advance(61_000);
-  const { runRound } = await import('../src/worker.ts');
-  await runRound(medic.parts);
+  await medic.detect();
   await beat();
   await medic.settle();
   expect(pages()).toEqual([]);

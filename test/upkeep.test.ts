@@ -142,8 +142,7 @@ test('the sweep corrects a service that is down without an active alert, and one
 test('the sweep gives a new job to a due notification that has lost its own', async () => {
   await register('api');
   medic.clock.advance(61_000);
-  const { runRound } = await import('../src/worker.ts');
-  await runRound(medic.parts);
+  await medic.detect();
   await medic.db.query(sql`delete from graphile_worker._private_jobs`);
   await medic.settle();
   expect(medic.pagerDuty.events).toHaveLength(0);

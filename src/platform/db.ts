@@ -42,6 +42,7 @@ export interface DatabaseOptions {
 /** Longest wait for a free or new connection, and for the answer to one statement, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 4_000;
 const STATEMENT_TIMEOUT_MS = 20_000;
+const IDLE_TRANSACTION_TIMEOUT_MS = 30_000;
 
 export function openDatabase(options: DatabaseOptions): DatabasePool {
   const { log, observe, onConnectionError } = options;
@@ -50,6 +51,8 @@ export function openDatabase(options: DatabaseOptions): DatabasePool {
     max: options.poolSize,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS,
+    // A process that is frozen in a transaction must not hold its locks for ever.
+    idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: 'medic',

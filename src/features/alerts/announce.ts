@@ -95,8 +95,20 @@ function factsOf(row: AlertRow, event: AlertEvent, at: Date, baseUrl: string): A
       runbook: row.runbook,
       last_heartbeat: row.last_heartbeat_at?.toISOString() ?? null,
     },
+    run: runOf(row, at),
+    outage_seconds: row.outage_seconds,
     report: { message: row.report_message, run_id: row.report_run_id },
     acknowledgement:
       row.acknowledged_by === null ? null : { by: row.acknowledged_by, comment: row.acknowledge_comment },
+  };
+}
+
+/** The run that a run alert is about, with the time it has taken so far. */
+function runOf(row: AlertRow, at: Date): AlertFacts['run'] {
+  if (row.run_id === null || row.run_started_at === null) return null;
+  return {
+    run_id: row.run_id,
+    duration_ms: row.run_duration_ms ?? at.getTime() - row.run_started_at.getTime(),
+    limit_ms: row.max_duration_ms,
   };
 }

@@ -6,6 +6,9 @@ import { type CloseReason, statesThatAccept } from './machine.ts';
 import type { Closing } from './store.ts';
 import * as store from './store.ts';
 
+/** What is announced as a recovery. */
+const ENDED_WELL: ReadonlySet<CloseReason> = new Set(['recovered', 'run_finished']);
+
 /**
  * Closes active alerts and ends the mutes of their services (spec 03 section 5).
  * In: active alerts, whose state rows the caller holds. Out: closed alerts, alert_events, recovery messages.
@@ -28,13 +31,13 @@ export async function closeAlerts(
     context,
     closed.map((alert) => ({
       alertId: alert.alert_id,
-      event: alert.close_reason === 'recovered' ? 'recovered' : 'closed',
+      event: ENDED_WELL.has(alert.close_reason) ? 'recovered' : 'closed',
       at: alert.closed_at,
     })),
   );
   await store.deleteMutes(
     tx,
-    closed.map((alert) => alert.service_id),
+    closed.filter(({ kind }) => kind === 'service').map((alert) => alert.service_id),
   );
   tx.afterCommit(() => {
     for (const alert of closed) {

@@ -25,7 +25,10 @@ export async function unmute(
   await announce(
     tx,
     context,
-    active.map((alert) => ({ alertId: alert.alert_id, event: 'reminder', at })),
+    active
+      // Only service alerts remind; one of a run is announced once.
+      .filter(({ kind, announced }) => kind === 'service' || !announced)
+      .map((alert) => ({ alertId: alert.alert_id, event: 'reminder', at })),
   );
 }
 

@@ -6,10 +6,10 @@ import type { Opening } from './store.ts';
 import * as store from './store.ts';
 
 /**
- * Opens a service alert for each service that has none (spec 03 section 3). The caller holds the state rows.
+ * Opens an alert for each service, or run, that has none of its kind (spec 03 section 3). The caller holds the state rows.
  * In: services that fail. Out: alerts with cycle 1 and what follows from them.
  * Crash: all of it is in the caller's transaction; the unique index keeps a second alert out (G4).
- * @returns the active alert of each service.
+ * @returns the active service alert of each service.
  */
 export async function openAlerts(
   tx: Transaction,
@@ -18,7 +18,7 @@ export async function openAlerts(
 ): Promise<Map<number, number>> {
   if (openings.length === 0) return new Map();
   const opened = await store.insertAlerts(tx, openings);
-  const byService = new Map(openings.map((opening) => [opening.serviceId, opening]));
+  const dueAt = new Map(openings.map((opening) => [opening.serviceId, opening.dueAt]));
   await announce(
     tx,
     context,
@@ -26,10 +26,10 @@ export async function openAlerts(
   );
   tx.afterCommit(() => {
     for (const alert of opened) {
-      const dueAt = byService.get(alert.service_id)?.dueAt ?? null;
+      const due = dueAt.get(alert.service_id) ?? null;
       context.alertMetrics.opened.inc({ priority: alert.priority, team: alert.team });
-      if (dueAt !== null) {
-        const delayMs = context.clock.now().getTime() - dueAt.getTime();
+      if (due !== null) {
+        const delayMs = context.clock.now().getTime() - due.getTime();
         context.alertMetrics.detectionDelay.observe(Math.max(0, delayMs) / 1000);
       }
       named(context.log, 'alerts').info(
@@ -38,7 +38,7 @@ export async function openAlerts(
       );
     }
   });
-  const existing =
-    openings.length === opened.length ? [] : await store.activeAlerts(tx, [...byService.keys()]);
-  return new Map([...existing, ...opened].map((alert) => [alert.service_id, alert.alert_id]));
+  const existing = openings.length === opened.length ? [] : await store.activeAlerts(tx, [...dueAt.keys()]);
+  const ofServices = [...existing, ...opened].filter(({ kind }) => kind === 'service');
+  return new Map(ofServices.map((alert) => [alert.service_id, alert.alert_id]));
 }

@@ -29,6 +29,11 @@ export interface AlertRow {
   runbook: string | null;
   last_heartbeat_at: Date | null;
   muted: boolean;
+  outage_seconds: number | null;
+  max_duration_ms: number | null;
+  /** Of the run that a run alert is about. */
+  run_started_at: Date | null;
+  run_duration_ms: number | null;
   /** PagerDuty's key of the incident, once a trigger was accepted. */
   external_reference_id: string | null;
 }
@@ -43,7 +48,8 @@ const ROWS = sql`
     case when service.service_id is null then alert.priority else service.priority end as priority,
     case when service.service_id is null then alert.team else service.team end as team,
     case when service.service_id is null then alert.runbook else service.runbook end as runbook,
-    state.last_heartbeat_at, mute.service_id is not null as muted,
+    state.last_heartbeat_at, mute.service_id is not null as muted, alert.outage_seconds,
+    service.max_duration_ms, run.started_at as run_started_at, run.duration_ms as run_duration_ms,
     (select incident.reference from medic.notifications incident
      where incident.alert_id = alert.alert_id and incident.channel = 'pagerduty' and incident.event = 'opened'
        and incident.status = 'success'
@@ -51,7 +57,9 @@ const ROWS = sql`
   from medic.alerts alert
   left join medic.services service using (service_id)
   left join medic.service_state state using (service_id)
-  left join medic.mutes mute using (service_id)`;
+  left join medic.mutes mute using (service_id)
+  left join medic.job_runs run
+    on alert.kind <> 'service' and run.service_id = alert.service_id and run.run_id = alert.run_id`;
 
 export async function rowsById(db: Database, alertIds: readonly number[]): Promise<Map<number, AlertRow>> {
   const { rows } = await db.query<AlertRow>(sql`${ROWS} where alert.alert_id = any(${alertIds})`);

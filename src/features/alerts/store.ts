@@ -1,14 +1,19 @@
 import { type Database, sql } from '../../platform/db.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
-import type { AlertReason } from './reason.ts';
+import type { AlertKind, AlertReason } from './reason.ts';
 
 export interface Opening {
   serviceId: number;
+  kind: AlertKind;
   reason: AlertReason;
+  /** The run that the alert is about, or that reported the failure. */
+  runId: string | null;
   at: Date;
   /** The deadline that passed; null for reported failures. */
   dueAt: Date | null;
+  /** How long Medic itself was away in the period that the alert is about. */
+  outageSeconds: number;
   report: { message: string | null; runId: string | null } | null;
 }
 
@@ -46,6 +51,7 @@ export interface Mute {
 
 interface OpenedRow {
   alert_id: number;
+  kind: AlertKind;
   service_id: number;
   reason: AlertReason;
   priority: string;
@@ -53,35 +59,61 @@ interface OpenedRow {
   created_at: Date;
 }
 
-/** Inserts alerts of kind `service`; a service that has an active one is left out. */
+/** Inserts alerts; where one of the kind is active already, none is added. */
 export async function insertAlerts(db: Database, openings: readonly Opening[]): Promise<OpenedRow[]> {
   const { rows } = await db.query<OpenedRow>(sql`
     insert into medic.alerts (service_id, kind, reason, run_id, created_at, period_from, report_message,
-      report_run_id, heartbeat_name, service_name, priority, team, runbook)
-    select service_id, 'service', opening.reason, opening.run_id, opening.at, opening.at, opening.message,
-      opening.run_id, heartbeat_name, service_name, priority, team, runbook
+      report_run_id, outage_seconds, heartbeat_name, service_name, priority, team, runbook)
+    select service_id, opening.kind, opening.reason, opening.run_id, opening.at, opening.at, opening.message,
+      opening.report_run_id, opening.outage_seconds, heartbeat_name, service_name, priority, team, runbook
     from unnest(
       ${openings.map((opening) => opening.serviceId)}::int[],
+      ${openings.map((opening) => opening.kind)}::text[],
       ${openings.map((opening) => opening.reason)}::text[],
+      ${openings.map((opening) => opening.runId)}::text[],
       ${openings.map((opening) => opening.at)}::timestamptz[],
       ${openings.map((opening) => opening.report?.message ?? null)}::text[],
-      ${openings.map((opening) => opening.report?.runId ?? null)}::text[]
-    ) as opening (service_id, reason, at, message, run_id)
+      ${openings.map((opening) => opening.report?.runId ?? null)}::text[],
+      ${openings.map((opening) => (opening.outageSeconds > 0 ? opening.outageSeconds : null))}::int[]
+    ) as opening (service_id, kind, reason, run_id, at, message, report_run_id, outage_seconds)
     join medic.services using (service_id)
-    on conflict (service_id) where kind = 'service' and state <> 'closed' do nothing
-    returning alert_id, service_id, reason, priority, team, created_at`);
+    on conflict do nothing
+    returning alert_id, kind, service_id, reason, priority, team, created_at`);
   return rows;
 }
 
-/** The active service alerts of services. */
-export async function activeAlerts(
-  db: Database,
-  serviceIds: readonly number[],
-): Promise<{ alert_id: number; service_id: number }[]> {
+export interface ActiveAlert {
+  alert_id: number;
+  service_id: number;
+  kind: AlertKind;
+  /** Somebody has heard of it. */
+  announced: boolean;
+}
+
+/** The active alerts of services, of every kind. */
+export async function activeAlerts(db: Database, serviceIds: readonly number[]): Promise<ActiveAlert[]> {
   if (serviceIds.length === 0) return [];
-  const { rows } = await db.query<{ alert_id: number; service_id: number }>(sql`
-    select alert_id, service_id from medic.alerts
+  const { rows } = await db.query<ActiveAlert>(sql`
+    select alert_id, service_id, kind, announced_at is not null as announced from medic.alerts
     where service_id = any(${serviceIds}) and state <> 'closed'`);
+  return rows;
+}
+
+export interface RunAlert {
+  alert_id: number;
+  service_id: number;
+  kind: 'stale_job' | 'duration_exceeded';
+  run_id: string;
+  started_at: Date | null;
+}
+
+/** The active run alerts of services, with the start of their runs. */
+export async function activeRunAlerts(db: Database, serviceIds: readonly number[]): Promise<RunAlert[]> {
+  const { rows } = await db.query<RunAlert>(sql`
+    select alert.alert_id, alert.service_id, alert.kind, alert.run_id, run.started_at
+    from medic.alerts alert
+    left join medic.job_runs run using (service_id, run_id)
+    where alert.service_id = any(${serviceIds}) and alert.kind <> 'service' and alert.state <> 'closed'`);
   return rows;
 }
 
@@ -112,6 +144,7 @@ export async function raiseCycles(
 
 interface ClosedRow {
   alert_id: number;
+  kind: AlertKind;
   service_id: number;
   closed_at: Date;
   close_reason: CloseReason;
@@ -132,7 +165,7 @@ export async function closeAlerts(
       ${closings.map((closing) => closing.at)}::timestamptz[]
     ) as closing (alert_id, reason, at)
     where alert.alert_id = closing.alert_id and alert.state = any(${states})
-    returning alert.alert_id, alert.service_id, alert.closed_at, alert.close_reason`);
+    returning alert.alert_id, alert.kind, alert.service_id, alert.closed_at, alert.close_reason`);
   return rows;
 }
 

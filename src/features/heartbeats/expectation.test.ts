@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { deadline, type Expectation, isSatisfied, missedPeriods, nextPeriod } from './expectation.ts';
+import { deadline, type IntervalExpectation, isSatisfied, missedPeriods } from './expectation.ts';
 
 const day = (time: string) => new Date(`2026-03-08T${time}Z`);
-const expectation = (fields: Partial<Expectation>): Expectation => ({
+const expectation = (fields: Partial<IntervalExpectation>): IntervalExpectation => ({
+  mode: 'interval',
   intervalSeconds: 300,
   threshold: 1,
   graceSeconds: 0,
@@ -56,7 +57,8 @@ describe('the deadline, as the table of the specification has it', () => {
 });
 
 const instants = fc.integer({ min: 0, max: 1_000_000 }).map((second) => new Date(second * 1000));
-const expectations = fc.record({
+const expectations: fc.Arbitrary<IntervalExpectation> = fc.record({
+  mode: fc.constant('interval' as const),
   intervalSeconds: fc.integer({ min: 10, max: 604_800 }),
   threshold: fc.integer({ min: 1, max: 6 }),
   graceSeconds: fc.integer({ min: 0, max: 604_800 }),
@@ -67,7 +69,7 @@ const signs = fc
   .map((all) => all.sort((a, b) => b.getTime() - a.getTime()));
 
 /** The rule as prose has it: silent at `at` when fewer than `threshold` signs lie within the interval and grace before. */
-function isOverdueByCounting(rule: Expectation, all: readonly Date[], at: Date): boolean {
+function isOverdueByCounting(rule: IntervalExpectation, all: readonly Date[], at: Date): boolean {
   const length = (rule.intervalSeconds + rule.graceSeconds) * 1000;
   const recent = all.filter((sign) => at.getTime() - sign.getTime() <= length).length;
   return recent < rule.threshold && at.getTime() - rule.monitoringSince.getTime() > length;
@@ -132,16 +134,18 @@ describe('missed periods', () => {
     expect(missedPeriods(rule, day('12:01:30'), day('12:02:29.999'))).toEqual({
       count: 0,
       from: day('12:01:30'),
+      until: day('12:02:30'),
     });
     expect(missedPeriods(rule, day('12:01:30'), day('12:02:30'))).toEqual({
       count: 1,
       from: day('12:02:30'),
+      until: day('12:03:30'),
     });
     expect(missedPeriods(rule, day('12:01:30'), day('12:05:00'))).toEqual({
       count: 3,
       from: day('12:04:30'),
+      until: day('12:05:30'),
     });
-    expect(nextPeriod(rule, day('12:04:30'))).toEqual(day('12:05:30'));
   });
 
   test('begin anew with a change of the expectation', () => {
@@ -149,6 +153,7 @@ describe('missed periods', () => {
     expect(missedPeriods(edited, day('12:00:00'), day('12:04:59'))).toEqual({
       count: 0,
       from: day('12:04:00'),
+      until: day('12:05:00'),
     });
   });
 
@@ -161,11 +166,11 @@ describe('missed periods', () => {
         (from, steps) => {
           const start = from;
           let now = start.getTime();
-          let running = { count: 0, from: start };
+          let running = missedPeriods(ever, start, start);
           for (const step of steps) {
             now += step;
             const more = missedPeriods(ever, running.from, new Date(now));
-            running = { count: running.count + more.count, from: more.from };
+            running = { ...more, count: running.count + more.count };
           }
           expect(running).toEqual(missedPeriods(ever, start, new Date(now)));
         },

@@ -1,55 +1,61 @@
 import type { Transaction } from '../../platform/db.ts';
 import { closeAlerts } from '../alerts/close.ts';
-import type { AlertContext } from '../alerts/context.ts';
 import { countFailures } from '../alerts/count.ts';
 import { openAlerts } from '../alerts/open.ts';
-import { deadline, nextPeriod } from './expectation.ts';
-import { isFailureReport } from './status.ts';
-import type { Check, Subject } from './store.ts';
+import { type Check, nextCheckOf } from './next-check.ts';
+import { type RunContext, type RunResult, trackRuns } from './runs.ts';
+import { isFailureReport, isJobSignal } from './status.ts';
+import type { Subject } from './store.ts';
 import * as store from './store.ts';
 import { type Item, insertEvents } from './store-events.ts';
 import { absorb, isHealthy, type Vitality } from './vitality.ts';
 
 /** The answer to one report, given only after its commit (G1). */
 export type Receipt =
-  | { fate: 'recorded'; serviceId: number; heartbeatName: string }
-  | { fate: 'unknown' | 'inactive' };
+  | { fate: 'recorded'; serviceId: number; heartbeatName: string; run?: RunResult }
+  | { fate: 'unknown' | 'inactive' | 'refused' };
+
+/** A report whose service has been found. */
+export interface Report {
+  serviceId: number;
+  item: Item;
+}
 
 /**
- * The rarer path of receiving: services that are failing, and reports of failure.
- * In: reports. Out: their events, the state, and the alert opened, counted or closed.
+ * The rarer path of receiving: services that are failing, reports of failure, and signals of runs.
+ * In: reports. Out: their events, the state, runs, and the alert opened, counted or closed.
  * Crash: all of it is one transaction of the caller.
  */
 export async function judgeReports(
   tx: Transaction,
-  context: AlertContext,
-  items: readonly Item[],
+  context: RunContext,
+  reports: readonly Report[],
 ): Promise<Receipt[]> {
-  const ids = await store.lockByName(tx, [...new Set(items.map((item) => item.nameKey))]);
-  let subjects = byName(await store.subjects(tx, ids));
-  const receipts = items.map((item) => receiptOf(subjects.get(item.nameKey)));
-  const accepted = items.flatMap((item, index) => {
-    const receipt = receipts[index];
-    return receipt?.fate === 'recorded' ? [{ serviceId: receipt.serviceId, item }] : [];
-  });
+  const ids = await store.lockAll(tx, [...new Set(reports.map(({ serviceId }) => serviceId))]);
+  let subjects = byId(await store.subjects(tx, ids));
+  const receipts = reports.map(({ serviceId }) => receiptOf(subjects.get(serviceId)));
+  const accepted = reports.filter((_, index) => receipts[index]?.fate === 'recorded');
   await insertEvents(tx, accepted);
-  const rounds = roundsOf(accepted.map(({ item }) => item));
-  for (const [index, round] of rounds.entries()) {
-    if (index > 0) subjects = byName(await store.subjects(tx, ids));
+  for (const [index, round] of roundsOf(accepted).entries()) {
+    if (index > 0) subjects = byId(await store.subjects(tx, ids));
     await judgeRound(
       tx,
       context,
-      [...round].flatMap(([nameKey, reports]) => {
-        const subject = subjects.get(nameKey);
-        return subject === undefined ? [] : [judge(subject, reports)];
+      [...round].flatMap(([serviceId, items]) => {
+        const subject = subjects.get(serviceId);
+        return subject === undefined ? [] : [judge(subject, items)];
       }),
     );
   }
-  return receipts;
+  const runs = await trackRunsOf(tx, context, accepted, subjects);
+  return receipts.map((receipt, index) => {
+    const run = runs.get(reports[index] as Report);
+    return run === undefined ? receipt : { ...receipt, run };
+  });
 }
 
-function byName(subjects: readonly Subject[]): Map<string, Subject> {
-  return new Map(subjects.map((subject) => [subject.nameKey, subject]));
+function byId(subjects: readonly Subject[]): Map<number, Subject> {
+  return new Map(subjects.map((subject) => [subject.serviceId, subject]));
 }
 
 function receiptOf(subject: Subject | undefined): Receipt {
@@ -58,22 +64,45 @@ function receiptOf(subject: Subject | undefined): Receipt {
   return { fate: 'recorded', serviceId: subject.serviceId, heartbeatName: subject.heartbeatName };
 }
 
+async function trackRunsOf(
+  tx: Transaction,
+  context: RunContext,
+  reports: readonly Report[],
+  subjects: ReadonlyMap<number, Subject>,
+): Promise<Map<Report, RunResult>> {
+  const signals = reports.flatMap((report) => {
+    const { serviceId, item } = report;
+    if (item.runId === null || !isJobSignal(item.status)) return [];
+    const maxDurationMs = subjects.get(serviceId)?.maxDurationMs ?? null;
+    return [
+      { report, serviceId, runId: item.runId, status: item.status, at: item.receivedAt, maxDurationMs },
+    ];
+  });
+  const results = await trackRuns(tx, context, signals);
+  return new Map(
+    signals.flatMap(({ report }, index) => {
+      const result = results[index];
+      return result === undefined ? [] : [[report, result] as const];
+    }),
+  );
+}
+
 /**
  * Splits reports into rounds. In one round each service has reports of one kind only, failures or signs of life,
  * which are judged together; a change of mind is judged on the state in between.
  */
-export function roundsOf(items: readonly Item[]): Map<string, Item[]>[] {
-  const rounds: Map<string, Item[]>[] = [];
-  const latest = new Map<string, number>();
-  for (const item of items) {
-    let index = latest.get(item.nameKey) ?? 0;
-    const first = rounds[index]?.get(item.nameKey)?.[0];
+export function roundsOf(reports: readonly Report[]): Map<number, Item[]>[] {
+  const rounds: Map<number, Item[]>[] = [];
+  const latest = new Map<number, number>();
+  for (const { serviceId, item } of reports) {
+    let index = latest.get(serviceId) ?? 0;
+    const first = rounds[index]?.get(serviceId)?.[0];
     if (first !== undefined && isFailureReport(first.status) !== isFailureReport(item.status)) index += 1;
-    latest.set(item.nameKey, index);
+    latest.set(serviceId, index);
     rounds[index] ??= new Map();
-    const reports = rounds[index]?.get(item.nameKey);
-    if (reports === undefined) rounds[index]?.set(item.nameKey, [item]);
-    else reports.push(item);
+    const items = rounds[index]?.get(serviceId);
+    if (items === undefined) rounds[index]?.set(serviceId, [item]);
+    else items.push(item);
   }
   return rounds;
 }
@@ -88,23 +117,23 @@ interface Judgement {
   recovers: boolean;
 }
 
-function judge(subject: Subject, reports: readonly Item[]): Judgement {
+function judge(subject: Subject, items: readonly Item[]): Judgement {
   let { vitality } = subject;
-  let decisive = reports[0] as Item;
+  let decisive = items[0] as Item;
   let recovers = false;
-  for (const item of reports) {
+  for (const item of items) {
     vitality = absorb(vitality, { status: item.status, at: item.receivedAt }, subject.expectation.threshold);
     if (recovers) continue;
     decisive = item;
     recovers = subject.alert !== null && isHealthy(vitality, subject.expectation, item.receivedAt);
   }
-  const failures = reports.filter((item) => isFailureReport(item.status)).length;
+  const failures = items.filter((item) => isFailureReport(item.status)).length;
   return { subject, vitality, failures, decisive, recovers };
 }
 
 async function judgeRound(
   tx: Transaction,
-  context: AlertContext,
+  context: RunContext,
   judgements: readonly Judgement[],
 ): Promise<void> {
   await store.saveVitality(
@@ -118,9 +147,12 @@ async function judgeRound(
       .filter(({ subject, failures }) => failures > 0 && subject.alert === null)
       .map(({ subject, decisive }) => ({
         serviceId: subject.serviceId,
+        kind: 'service' as const,
         reason: decisive.status === 'DOWN' ? ('reported_down' as const) : ('job_failed' as const),
+        runId: decisive.runId,
         at: decisive.receivedAt,
         dueAt: null,
+        outageSeconds: 0,
         report: reportOf(decisive),
       })),
   );
@@ -156,10 +188,9 @@ function reportOf(item: Item): { message: string | null; runId: string | null } 
 
 function checkAfter({ subject, vitality, failures, decisive, recovers }: Judgement, opened?: number): Check {
   const { serviceId, expectation } = subject;
+  const at = decisive.receivedAt;
   const alertId = recovers ? null : (subject.alert?.alertId ?? opened ?? null);
-  if (alertId === null) {
-    return { serviceId, alertId, checkAt: deadline(expectation, vitality.signs).overdueAt };
-  }
-  const periodFrom = failures > 0 ? decisive.receivedAt : (subject.alert?.periodFrom ?? decisive.receivedAt);
-  return { serviceId, alertId, checkAt: nextPeriod(expectation, periodFrom) };
+  const periodFrom = failures > 0 ? at : (subject.alert?.periodFrom ?? at);
+  const alert = alertId === null ? null : { alertId, periodFrom };
+  return nextCheckOf({ serviceId, expectation, signs: vitality.signs, alert }, at);
 }

@@ -6,7 +6,7 @@ import type { AlertContext } from '../alerts/context.ts';
 import { bisecting, GroupCommit } from './group-commit.ts';
 import { judgeReports, type Receipt } from './judge-reports.ts';
 import type { HeartbeatMetrics } from './metrics.ts';
-import { type Item, recordHealthy } from './store-events.ts';
+import { type FateRow, type Item, recordHealthy } from './store-events.ts';
 
 const MAX_BATCH = 512;
 const MAX_WAITING = 20_000;
@@ -16,6 +16,16 @@ export interface ReceiveContext extends AlertContext {
   clock: Clock;
   log: Logger;
   heartbeatMetrics: HeartbeatMetrics;
+}
+
+/** A report that the database did not take, whatever its neighbours were. */
+const REFUSED = { fate: 'refused', n: 0, service_id: null, heartbeat_name: null } as const;
+
+function receiptOf({ fate, service_id, heartbeat_name }: FateRow): Receipt {
+  if (fate === 'refused') return { fate };
+  if (fate === 'inactive') return { fate };
+  if (fate !== 'recorded' || service_id === null || heartbeat_name === null) return { fate: 'unknown' };
+  return { fate, serviceId: service_id, heartbeatName: heartbeat_name };
 }
 
 /**
@@ -43,8 +53,10 @@ export class Ingest {
    * Resolves once the report is committed.
    * Rejects with `database_unavailable`, or `overloaded` when too many wait.
    */
-  receive(report: Omit<Item, 'receivedAt'>): Promise<Receipt> {
-    return this.#queue.submit({ ...report, receivedAt: this.#context.clock.now() });
+  async receive(report: Omit<Item, 'receivedAt'>): Promise<Exclude<Receipt, { fate: 'refused' }>> {
+    const receipt = await this.#queue.submit({ ...report, receivedAt: this.#context.clock.now() });
+    if (receipt.fate === 'refused') throw new MedicError('internal', 'Internal server error');
+    return receipt;
   }
 
   /** Resolves when no report is waiting any more. */
@@ -53,44 +65,37 @@ export class Ingest {
   }
 
   async #flush(items: readonly Item[]): Promise<Receipt[]> {
-    const receipts = await this.#settled(items, (batch) => this.#recordHealthy(batch));
-    const deferred = [...receipts.keys()].filter((index) => receipts[index] === 'deferred');
-    if (deferred.length > 0) {
-      const rest = deferred.map((index) => items[index] as Item);
-      const judged = await this.#settled(rest, (batch) => this.#judge(batch));
-      deferred.forEach((index, position) => {
-        receipts[index] = judged[position] as Receipt;
-      });
-    }
+    const rows = await this.#settled(
+      items,
+      (batch) => recordHealthy(this.#context.db, batch),
+      () => REFUSED,
+    );
+    const receipts = rows.map(receiptOf);
+    const deferred = [...rows.keys()].filter((index) => rows[index]?.fate === 'deferred');
+    const judged = await this.#settled(
+      deferred.map((index) => ({ item: items[index] as Item, serviceId: rows[index]?.service_id as number })),
+      (batch) => this.#context.db.transaction((tx) => judgeReports(tx, this.#context, batch)),
+      () => REFUSED,
+    );
+    deferred.forEach((index, position) => {
+      receipts[index] = judged[position] as Receipt;
+    });
     items.forEach((item, index) => {
       this.#count(item, receipts[index] as Receipt);
     });
-    return receipts as Receipt[];
+    return receipts;
   }
 
-  #settled<Result>(
-    items: readonly Item[],
-    run: (batch: readonly Item[]) => Promise<Result[]>,
+  async #settled<One, Result>(
+    batch: readonly One[],
+    run: (batch: readonly One[]) => Promise<Result[]>,
+    refused: () => Result,
   ): Promise<Result[]> {
-    return bisecting(items, run, isUnavailable, (item, error) => {
-      this.#log.error({ status: item.status, exception: error }, 'a heartbeat could not be stored');
-      throw new MedicError('internal', 'Internal server error', { cause: error });
+    if (batch.length === 0) return [];
+    return bisecting(batch, run, isUnavailable, (_one, error) => {
+      this.#log.error({ exception: error }, 'a heartbeat could not be stored');
+      return refused();
     });
-  }
-
-  async #recordHealthy(items: readonly Item[]): Promise<(Receipt | 'deferred')[]> {
-    const rows = await recordHealthy(this.#context.db, items);
-    return rows.map(({ fate, service_id, heartbeat_name }) => {
-      if (fate === 'deferred') return 'deferred';
-      if (fate !== 'recorded' || service_id === null || heartbeat_name === null) {
-        return { fate: fate === 'inactive' ? 'inactive' : 'unknown' };
-      }
-      return { fate, serviceId: service_id, heartbeatName: heartbeat_name };
-    });
-  }
-
-  #judge(items: readonly Item[]): Promise<Receipt[]> {
-    return this.#context.db.transaction((tx) => judgeReports(tx, this.#context, items));
   }
 
   #count(item: Item, receipt: Receipt): void {

@@ -1,6 +1,8 @@
-import type { DatabasePool } from '../../platform/db.ts';
+import { inBatches } from '../../platform/daily.ts';
+import type { Database, DatabasePool } from '../../platform/db.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import * as partitions from './store-partitions.ts';
+import { deleteRunsBefore } from './store-runs.ts';
 
 const DAY_MS = 86_400_000;
 /** Partitions exist for today and this many days ahead (spec 01 section 9). */
@@ -31,4 +33,9 @@ export async function maintainPartitions(
 
 function isoDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** Removes finished runs past `MEDIC_HISTORY_RETENTION_DAYS`. */
+export function retainRuns(db: Database, before: Date): Promise<number> {
+  return inBatches((limit) => deleteRunsBefore(db, before, limit));
 }

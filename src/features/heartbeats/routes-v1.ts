@@ -61,7 +61,7 @@ export function heartbeatRoutesV1(app: Router, db: Database, ingest: Ingest, pre
         throw invalid('status', `must be one of ${STATUSES.join(', ')} (required: heartbeat_name, status)`);
       }
       const { fate } = await ingest.receive({
-        nameKey: nameKey(body.heartbeat_name),
+        service: { nameKey: nameKey(body.heartbeat_name) },
         status,
         source: 'api',
         runId: body.run_id ?? null,

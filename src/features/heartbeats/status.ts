@@ -20,6 +20,14 @@ export function clearsFailure(status: Status): boolean {
   return MEANING[status].clearsFailure;
 }
 
+const JOB_SIGNALS = ['STARTED', 'COMPLETED', 'FAILED'] as const satisfies readonly Status[];
+export type JobSignal = (typeof JOB_SIGNALS)[number];
+
+/** True for the statuses that, with a run id, also update a run. */
+export function isJobSignal(status: Status): status is JobSignal {
+  return JOB_SIGNALS.some((signal) => signal === status);
+}
+
 /** A status in any letter case, or undefined. */
 export function parseStatus(text: string): Status | undefined {
   const upper = text.toUpperCase();

@@ -3,7 +3,8 @@ import type { Status } from './status.ts';
 
 /** One accepted report on its way into the database. */
 export interface Item {
-  nameKey: string;
+  /** How the service is named: exactly one of the three. */
+  service: { nameKey: string } | { pingKey: string } | { serviceId: number };
   status: Status;
   receivedAt: Date;
   source: 'api' | 'signal' | 'ping';
@@ -11,10 +12,13 @@ export interface Item {
   message: string | null;
 }
 
-/** What became of an item. `deferred`: the service is failing or this report says so; judge it with its alert. */
-export type Fate = 'recorded' | 'unknown' | 'inactive' | 'deferred';
+/**
+ * What became of an item. `deferred`: the service is failing, or this report says so or belongs to a run; it is
+ * judged with its alert and its run.
+ */
+export type Fate = 'recorded' | 'unknown' | 'inactive' | 'deferred' | 'refused';
 
-interface FateRow {
+export interface FateRow {
   n: number;
   fate: Fate;
   service_id: number | null;
@@ -23,13 +27,18 @@ interface FateRow {
 
 const columns = (items: readonly Item[]) => [
   items.map((_, index) => index),
-  items.map((item) => item.nameKey),
+  items.map(({ service }) => ('nameKey' in service ? service.nameKey : null)),
+  items.map(({ service }) => ('pingKey' in service ? service.pingKey : null)),
+  items.map(({ service }) => ('serviceId' in service ? service.serviceId : null)),
   items.map((item) => item.status),
   items.map((item) => item.receivedAt),
   items.map((item) => item.source),
   items.map((item) => item.runId),
   items.map((item) => item.message),
 ];
+
+/** Signals with a run id also update the run. */
+const IS_RUN_SIGNAL = `(run_id is not null and status in ('STARTED', 'COMPLETED', 'FAILED'))`;
 
 /**
  * Stores the signs of life of healthy services in one statement: events and states, rows locked in id order.
@@ -39,16 +48,22 @@ const RECORD_HEALTHY = {
   name: 'record-healthy',
   text: `
     with item as (
-      select * from unnest($1::int[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
-        as item (n, name_key, status, received_at, source, run_id, message)
+      select * from unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::timestamptz[], $7::text[],
+          $8::text[], $9::text[])
+        as item (n, name_key, ping_key, id, status, received_at, source, run_id, message)
     ), known as materialized (
       select item.*, service.service_id, service.heartbeat_name, service.active, service.threshold
-      from item left join medic.services service using (name_key)
+      from item left join lateral (
+        select * from medic.services where name_key = item.name_key
+        union all select * from medic.services where ping_key = item.ping_key
+        union all select * from medic.services where service_id = item.id
+      ) service on true
     ), healthy as materialized (
       select state.service_id from medic.service_state state
       where state.service_id in (select service_id from known where active)
         and state.service_id not in
-          (select service_id from known where service_id is not null and status in ('DOWN', 'FAILED'))
+          (select service_id from known
+           where service_id is not null and (status in ('DOWN', 'FAILED') or ${IS_RUN_SIGNAL}))
         and state.alert_id is null and not state.failure_uncleared
       order by state.service_id
       for no key update
@@ -98,7 +113,7 @@ export async function insertEvents(
   db: Database,
   events: readonly { serviceId: number; item: Item }[],
 ): Promise<void> {
-  const [, , statuses, times, sources, runIds, messages] = columns(events.map((event) => event.item));
+  const [, , , , statuses, times, sources, runIds, messages] = columns(events.map((event) => event.item));
   await db.query(sql`
     insert into medic.heartbeats (service_id, received_at, status, source, run_id, message)
     select * from unnest(

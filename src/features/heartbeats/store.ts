@@ -1,5 +1,7 @@
+import { scheduleOf } from '../../platform/cron.ts';
 import { type Database, sql } from '../../platform/db.ts';
 import type { Expectation } from './expectation.ts';
+import type { Check } from './next-check.ts';
 import type { Status } from './status.ts';
 import type { Vitality } from './vitality.ts';
 
@@ -7,8 +9,8 @@ import type { Vitality } from './vitality.ts';
 export interface Subject {
   serviceId: number;
   heartbeatName: string;
-  nameKey: string;
   active: boolean;
+  maxDurationMs: number | null;
   expectation: Expectation;
   vitality: Vitality;
   checkAt: Date | null;
@@ -18,9 +20,11 @@ export interface Subject {
 interface SubjectRow {
   service_id: number;
   heartbeat_name: string;
-  name_key: string;
   active: boolean;
-  alert_interval_seconds: number;
+  max_duration_ms: number | null;
+  alert_interval_seconds: number | null;
+  expected_cron: string | null;
+  expected_timezone: string;
   threshold: number;
   grace_period_seconds: number;
   monitoring_since: Date;
@@ -35,11 +39,11 @@ interface SubjectRow {
 }
 
 /** Locks the state rows of services in id order; unknown ids are left out. */
-export async function lockByName(db: Database, nameKeys: readonly string[]): Promise<number[]> {
+export async function lockAll(db: Database, serviceIds: readonly number[]): Promise<number[]> {
   const { rows } = await db.query<{ service_id: number }>(sql`
-    select state.service_id from medic.service_state state
-    where state.service_id in (select service_id from medic.services where name_key = any(${nameKeys}))
-    order by state.service_id
+    select service_id from medic.service_state
+    where service_id = any(${serviceIds})
+    order by service_id
     for no key update`);
   return rows.map((row) => row.service_id);
 }
@@ -47,6 +51,23 @@ export async function lockByName(db: Database, nameKeys: readonly string[]): Pro
 export async function lockById(db: Database, serviceId: number): Promise<boolean> {
   const { rowCount } = await db.query(sql`
     select from medic.service_state where service_id = ${serviceId} for no key update`);
+  return rowCount === 1;
+}
+
+/** Locks those of the services that nobody else holds. */
+export async function lockFree(db: Database, serviceIds: readonly number[]): Promise<number[]> {
+  if (serviceIds.length === 0) return [];
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    select service_id from medic.service_state where service_id = any(${serviceIds})
+    order by service_id for no key update skip locked`);
+  return rows.map((row) => row.service_id);
+}
+
+/** Locks a service if its check is due before `before`. */
+export async function lockIfDue(db: Database, serviceId: number, before: Date): Promise<boolean> {
+  const { rowCount } = await db.query(sql`
+    select from medic.service_state where service_id = ${serviceId} and check_at < ${before}
+    for no key update`);
   return rowCount === 1;
 }
 
@@ -77,8 +98,8 @@ export async function nextCheck(db: Database): Promise<Date | null> {
 /** The present facts of services whose state the caller has locked. */
 export async function subjects(db: Database, serviceIds: readonly number[]): Promise<Subject[]> {
   const { rows } = await db.query<SubjectRow>(sql`
-    select service.service_id, service.heartbeat_name, service.name_key, service.active,
-      service.alert_interval_seconds, service.threshold, service.grace_period_seconds, service.monitoring_since,
+    select service.service_id, service.heartbeat_name, service.active, service.max_duration_ms,
+      service.alert_interval_seconds, service.expected_cron, service.expected_timezone, service.threshold, service.grace_period_seconds, service.monitoring_since,
       state.check_at, state.signs, state.ever_alive, state.failure_uncleared,
       state.last_heartbeat_at, state.last_status, state.alert_id, alert.period_from
     from medic.service_state state
@@ -89,18 +110,34 @@ export async function subjects(db: Database, serviceIds: readonly number[]): Pro
   return rows.map(subjectOf);
 }
 
+/** The columns of a service that say when it must report. */
+export interface ExpectationRow {
+  alert_interval_seconds: number | null;
+  expected_cron: string | null;
+  expected_timezone: string;
+  threshold: number;
+  grace_period_seconds: number;
+  monitoring_since: Date;
+}
+
+/** Throws CronError for a stored expression that cannot be evaluated. */
+export function expectationOf(row: ExpectationRow): Expectation {
+  const always = { graceSeconds: row.grace_period_seconds, monitoringSince: row.monitoring_since };
+  if (row.expected_cron !== null) {
+    const schedule = scheduleOf(row.expected_cron, row.expected_timezone);
+    return { ...always, mode: 'cron', threshold: 1, next: (after) => schedule.next(after) };
+  }
+  const intervalSeconds = row.alert_interval_seconds ?? 0;
+  return { ...always, mode: 'interval', intervalSeconds, threshold: row.threshold };
+}
+
 function subjectOf(row: SubjectRow): Subject {
   return {
     serviceId: row.service_id,
     heartbeatName: row.heartbeat_name,
-    nameKey: row.name_key,
     active: row.active,
-    expectation: {
-      intervalSeconds: row.alert_interval_seconds,
-      threshold: row.threshold,
-      graceSeconds: row.grace_period_seconds,
-      monitoringSince: row.monitoring_since,
-    },
+    maxDurationMs: row.max_duration_ms,
+    expectation: expectationOf(row),
     vitality: {
       signs: row.signs,
       everAlive: row.ever_alive,
@@ -138,22 +175,17 @@ export async function saveVitality(
     where state.service_id = change.service_id`);
 }
 
-/** When a service is looked at next, and its active alert. */
-export interface Check {
-  serviceId: number;
-  checkAt: Date | null;
-  alertId: number | null;
-}
-
 export async function saveChecks(db: Database, checks: readonly Check[]): Promise<void> {
   if (checks.length === 0) return;
   await db.query(sql`
-    update medic.service_state state set check_at = next.check_at, alert_id = next.alert_id
+    update medic.service_state state set
+      check_at = next.check_at, alert_id = next.alert_id, awaited_at = next.awaited_at
     from unnest(
       ${checks.map((check) => check.serviceId)}::int[],
       ${checks.map((check) => check.checkAt)}::timestamptz[],
-      ${checks.map((check) => check.alertId)}::bigint[]
-    ) as next (service_id, check_at, alert_id)
+      ${checks.map((check) => check.alertId)}::bigint[],
+      ${checks.map((check) => check.awaitedAt)}::timestamptz[]
+    ) as next (service_id, check_at, alert_id, awaited_at)
     where state.service_id = next.service_id`);
 }
 
@@ -168,9 +200,16 @@ export async function postpone(db: Database, serviceId: number, checkAt: Date): 
     update medic.service_state set check_at = ${checkAt} where service_id = ${serviceId}`);
 }
 
-export async function insertState(db: Database, serviceId: number, checkAt: Date | null): Promise<void> {
+/** Takes the stale runs of a service that cannot be judged out of the way until `staleAt`. */
+export async function postponeRuns(db: Database, serviceId: number, staleAt: Date): Promise<void> {
   await db.query(sql`
-    insert into medic.service_state (service_id, check_at) values (${serviceId}, ${checkAt})`);
+    update medic.job_runs set stale_at = ${staleAt} where service_id = ${serviceId} and stale_at < ${staleAt}`);
+}
+
+export async function insertState(db: Database, { serviceId, checkAt, awaitedAt }: Check): Promise<void> {
+  await db.query(sql`
+    insert into medic.service_state (service_id, check_at, awaited_at)
+    values (${serviceId}, ${checkAt}, ${awaitedAt})`);
 }
 
 /** Active services without a next check are judged now. @returns their ids. */

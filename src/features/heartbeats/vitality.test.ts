@@ -53,7 +53,13 @@ describe('what reports say together', () => {
   });
 
   test('health needs a clearing sign and the threshold of signs after the report', () => {
-    const rule = { intervalSeconds: 60, threshold: 2, graceSeconds: 0, monitoringSince: at(0) };
+    const rule = {
+      mode: 'interval' as const,
+      intervalSeconds: 60,
+      threshold: 2,
+      graceSeconds: 0,
+      monitoringSince: at(0),
+    };
     expect(isHealthy(vitalityOf(2, ['UP', 1], ['DOWN', 2], ['UP', 3]), rule, at(3))).toBe(false);
     expect(isHealthy(vitalityOf(2, ['DOWN', 2], ['UP', 3], ['UP', 4]), rule, at(4))).toBe(true);
     expect(isHealthy(vitalityOf(2, ['DOWN', 2], ['STARTED', 3], ['STARTED', 4]), rule, at(4))).toBe(false);

@@ -1,7 +1,11 @@
 import type { Transaction } from '../../platform/db.ts';
-import { deadline, type Expectation, nextPeriod } from './expectation.ts';
+import { closeStaleAlerts } from '../alerts/close-runs.ts';
+import type { AlertContext } from '../alerts/context.ts';
+import type { Expectation } from './expectation.ts';
+import { nextCheckOf, noCheck } from './next-check.ts';
 import * as store from './store.ts';
 import { deleteEvents, newestSigns } from './store-events.ts';
+import { limitRuns } from './store-runs.ts';
 
 /** Begins to judge a new service. */
 export async function watch(
@@ -10,7 +14,11 @@ export async function watch(
   active: boolean,
   expectation: Expectation,
 ): Promise<void> {
-  await store.insertState(tx, serviceId, active ? deadline(expectation, []).overdueAt : null);
+  const watched = { serviceId, expectation, signs: [], alert: null };
+  await store.insertState(
+    tx,
+    active ? nextCheckOf(watched, expectation.monitoringSince) : noCheck(serviceId),
+  );
 }
 
 /** Takes the lock under which the state and the alerts of a service change. @returns false for an unknown service. */
@@ -22,20 +30,25 @@ export function lockService(tx: Transaction, serviceId: number): Promise<boolean
  * Adapts the judgement of a service to its changed configuration. The caller holds its lock, has written the
  * configuration, and has closed its alerts when it became inactive.
  */
-export async function adapt(tx: Transaction, serviceId: number): Promise<void> {
+export async function adapt(
+  tx: Transaction,
+  context: AlertContext,
+  serviceId: number,
+  at: Date,
+): Promise<void> {
   const [subject] = await store.subjects(tx, [serviceId]);
   if (subject === undefined) return;
-  const { active, alert, expectation, vitality } = subject;
+  const { active, alert, expectation, vitality, maxDurationMs } = subject;
+  await limitRuns(tx, serviceId, active ? maxDurationMs : null);
+  if (maxDurationMs === null) await closeStaleAlerts(tx, context, serviceId, at);
   if (!active) {
     await store.saveVitality(tx, [{ serviceId, vitality: { ...vitality, failureUncleared: false } }]);
-    await store.saveChecks(tx, [{ serviceId, checkAt: null, alertId: null }]);
+    await store.saveChecks(tx, [noCheck(serviceId)]);
     return;
   }
   const signs = await signsFor(tx, serviceId, vitality.signs, expectation.threshold, alert !== null);
   await store.saveVitality(tx, [{ serviceId, vitality: { ...vitality, signs } }]);
-  const checkAt =
-    alert === null ? deadline(expectation, signs).overdueAt : nextPeriod(expectation, alert.periodFrom);
-  await store.saveChecks(tx, [{ serviceId, checkAt, alertId: alert?.alertId ?? null }]);
+  await store.saveChecks(tx, [nextCheckOf({ serviceId, expectation, signs, alert }, at)]);
 }
 
 /** As many signs as the threshold asks for. Those before a failure report stay void while the service is failing. */
@@ -54,3 +67,6 @@ async function signsFor(
 export async function forget(tx: Transaction, serviceId: number): Promise<void> {
   await deleteEvents(tx, serviceId);
 }
+
+/** The rule of a service from its columns. Throws CronError for an expression that cannot be evaluated. */
+export const expectationOf = store.expectationOf;

@@ -27,6 +27,10 @@ export interface AlertFacts {
     runbook: string | null;
     last_heartbeat: string | null;
   };
+  /** Of a run alert: the run, with the time it took, or has taken so far, and its limit. */
+  run: { run_id: string; duration_ms: number; limit_ms: number | null } | null;
+  /** How long Medic itself was away in the period that the alert is about. */
+  outage_seconds: number | null;
   /** Of the newest failure report. */
   report: { message: string | null; run_id: string | null };
   acknowledgement: { by: string; comment: string | null } | null;

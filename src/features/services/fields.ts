@@ -8,6 +8,8 @@ export const FIELDS = {
   service_name: Text(255),
   alert_interval: Type.Integer({ minimum: 1, maximum: 10_080, description: 'Minutes' }),
   alert_interval_seconds: Type.Integer({ minimum: 10, maximum: 604_800 }),
+  expected_cron: Nullable(Type.String({ minLength: 1, maxLength: 255, pattern: '^[^\\u0000]*$' })),
+  expected_timezone: Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\u0000]*$' }),
   threshold: Type.Integer({ minimum: 1, maximum: 100 }),
   grace_period_seconds: Type.Integer({ minimum: 0, maximum: 604_800 }),
   max_duration_ms: Nullable(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
@@ -30,7 +32,7 @@ const optional = <T extends Record<string, Parameters<typeof Type.Optional>[0]>>
 export const Flag = Type.Integer({ minimum: 0, maximum: 1 });
 
 const strict = { additionalProperties: false };
-const { notification_mode: _mode, ...V1_OPTIONAL } = OPTIONAL;
+const { notification_mode: _mode, expected_cron: _cron, expected_timezone: _zone, ...V1_OPTIONAL } = OPTIONAL;
 
 export const RegisterV1 = Type.Object(
   {

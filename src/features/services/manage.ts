@@ -5,8 +5,8 @@ import { closeAlertsOf } from '../alerts/close.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { keepNames, mute, unmute } from '../alerts/mute.ts';
 import { nameKey } from '../heartbeats/name.ts';
-import { adapt, forget, lockService, watch } from '../heartbeats/watch.ts';
-import { columnsOf, type Input, type Settings, settingsOf, startsAfresh, storedName } from './settings.ts';
+import { adapt, expectationOf, forget, lockService, watch } from '../heartbeats/watch.ts';
+import { columnsOf, type Input, settingsAfter, settingsOf, startsAfresh, storedName } from './settings.ts';
 import type { ServiceRow } from './store.ts';
 import * as store from './store.ts';
 
@@ -32,8 +32,8 @@ export async function register(
 ): Promise<{ created: boolean; service: ServiceRow }> {
   const { heartbeat_name, environment, ...input } = registration;
   const heartbeatName = storedName(heartbeat_name, environment);
-  const settings = settingsOf(input);
   const at = context.clock.now();
+  const settings = settingsOf(input, at);
   const key = nameKey(heartbeatName);
   const created = await context.db.transaction(async (tx) => {
     const id = await store.insert(tx, {
@@ -43,7 +43,8 @@ export async function register(
       settings,
       at,
     });
-    if (id !== undefined) await watch(tx, id, settings.active, expectationOf(settings, at));
+    if (id !== undefined)
+      await watch(tx, id, settings.active, expectationOf({ ...settings, monitoring_since: at }));
     return id !== undefined;
   });
   const service = await store.findByNameKey(context.db, key, at);
@@ -64,11 +65,12 @@ export async function change(context: ManageContext, serviceId: number, input: C
   const columns = columnsOf(settings);
   const at = context.clock.now();
   return changing(context, serviceId, at, async (tx, before) => {
-    const after: Settings = { ...store.settingsIn(before), ...columns };
-    const monitoringSince = startsAfresh(before, after) ? at : before.monitoring_since;
+    const settingsBefore = store.settingsIn(before);
+    const after = settingsAfter(settingsBefore, columns, at);
+    const monitoringSince = startsAfresh(settingsBefore, after) ? at : before.monitoring_since;
     await store.update(tx, serviceId, after, { modified: at, monitoringSince });
     if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
-    await adapt(tx, serviceId);
+    await adapt(tx, context, serviceId, at);
     if (muted === true) await mute(tx, { serviceId, at, until: defaultEnd(context, at), reason: null });
     if (muted === false) await unmute(tx, context, [serviceId], at);
   });
@@ -133,13 +135,4 @@ function unknown(serviceId: number): MedicError {
 
 function defaultEnd(context: ManageContext, at: Date): Date {
   return new Date(at.getTime() + context.autoUnmuteHours * 3_600_000);
-}
-
-function expectationOf(settings: Settings, monitoringSince: Date) {
-  return {
-    intervalSeconds: settings.alert_interval_seconds,
-    threshold: settings.threshold,
-    graceSeconds: settings.grace_period_seconds,
-    monitoringSince,
-  };
 }

@@ -1,6 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { Instant, Nullable } from '../../platform/schema.ts';
-import { deadline } from '../heartbeats/expectation.ts';
+import { deadline, type Expectation } from '../heartbeats/expectation.ts';
+import type { Outage } from '../heartbeats/outage.ts';
+import { expectationOf } from '../heartbeats/watch.ts';
 import { FIELDS, Flag } from './fields.ts';
 import type { ServiceRow } from './store.ts';
 
@@ -19,8 +21,8 @@ export const ServiceV2 = Type.Object({
   service_id: Type.Integer(),
   ...FIELDS,
   active: Type.Boolean(),
-  expected_cron: Type.Null(),
-  expected_timezone: Type.String(),
+  alert_interval: Nullable(FIELDS.alert_interval),
+  alert_interval_seconds: Nullable(FIELDS.alert_interval_seconds),
   muted: Type.Boolean(),
   date_muted: Nullable(Instant),
   mute_until: Nullable(Instant),
@@ -28,7 +30,7 @@ export const ServiceV2 = Type.Object({
   down: Type.Boolean(),
   ping_key: Nullable(Type.String()),
   ping_url: Nullable(Type.String()),
-  mode: Type.Literal('interval'),
+  mode: Type.String({ enum: ['interval', 'cron'] }),
   state: Type.String({ enum: [...SERVICE_STATES] }),
   last_heartbeat: Nullable(Instant),
   last_status: Nullable(Type.String()),
@@ -46,19 +48,23 @@ export const ServiceV2 = Type.Object({
   date_modified: Instant,
 });
 
-export function serviceV2(row: ServiceRow, baseUrl: string): Static<typeof ServiceV2> {
-  const due = row.active && row.alert_id === null ? deadline(expectationOf(row), row.signs) : null;
+export function serviceV2(
+  row: ServiceRow,
+  { baseUrl, outages }: { baseUrl: string; outages: readonly Outage[] },
+): Static<typeof ServiceV2> {
+  const judged = row.active && row.alert_id === null;
+  const due = judged ? deadline(expectationOf(row), row.signs, outages) : null;
   return {
     service_id: row.service_id,
     heartbeat_name: row.heartbeat_name,
     service_name: row.service_name,
     active: row.active,
-    alert_interval: minutes(row),
+    alert_interval: row.alert_interval_seconds === null ? null : minutes(row.alert_interval_seconds),
     alert_interval_seconds: row.alert_interval_seconds,
     threshold: row.threshold,
     grace_period_seconds: row.grace_period_seconds,
-    expected_cron: null,
-    expected_timezone: 'UTC',
+    expected_cron: row.expected_cron,
+    expected_timezone: row.expected_timezone,
     max_duration_ms: row.max_duration_ms,
     team: row.team,
     team_id: row.team_id,
@@ -73,7 +79,7 @@ export function serviceV2(row: ServiceRow, baseUrl: string): Static<typeof Servi
     down: row.alert_id !== null,
     ping_key: row.ping_key,
     ping_url: `${baseUrl}/ping/${row.ping_key}`,
-    mode: 'interval',
+    mode: row.expected_cron === null ? 'interval' : 'cron',
     state: row.state,
     last_heartbeat: iso(row.last_heartbeat_at),
     last_status: row.last_status,
@@ -110,13 +116,13 @@ export const ServiceV1 = Type.Object({
   last_heartbeat: Nullable(Instant),
 });
 
-export function serviceV1(row: ServiceRow): Static<typeof ServiceV1> {
+export function serviceV1(row: ServiceRow, now: Date): Static<typeof ServiceV1> {
   return {
     service_id: row.service_id,
     heartbeat_name: row.heartbeat_name,
     service_name: row.service_name,
     active: Number(row.active),
-    alert_interval: minutes(row),
+    alert_interval: minutes(row.alert_interval_seconds ?? secondsBetweenOccurrences(expectationOf(row), now)),
     threshold: row.threshold,
     team: row.team,
     priority: row.priority,
@@ -134,17 +140,29 @@ export function serviceV1(row: ServiceRow): Static<typeof ServiceV1> {
   };
 }
 
-function expectationOf(row: ServiceRow) {
-  return {
-    intervalSeconds: row.alert_interval_seconds,
-    threshold: row.threshold,
-    graceSeconds: row.grace_period_seconds,
-    monitoringSince: row.monitoring_since,
-  };
+/** Whole minutes, rounded up. */
+function minutes(seconds: number): number {
+  return Math.ceil(seconds / 60);
 }
 
-function minutes(row: ServiceRow): number {
-  return Math.ceil(row.alert_interval_seconds / 60);
+/** In cron mode v1 shows the distance of the next two occurrences as the interval. */
+function secondsBetweenOccurrences(expectation: Expectation, now: Date): number {
+  const [first, second] = upcoming(expectation, now, 2);
+  return first === undefined || second === undefined ? 0 : (second.getTime() - first.getTime()) / 1000;
+}
+
+/** The next expected times of a service, as far as there are any. */
+export function upcoming(expectation: Expectation, after: Date, count: number): Date[] {
+  const times: Date[] = [];
+  for (let at: Date | null = after; times.length < count; ) {
+    at =
+      expectation.mode === 'cron'
+        ? expectation.next(at)
+        : new Date(at.getTime() + expectation.intervalSeconds * 1000);
+    if (at === null) break;
+    times.push(at);
+  }
+  return times;
 }
 
 function iso(instant: Date | null): string | null {

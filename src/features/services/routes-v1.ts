@@ -40,7 +40,10 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
       const { created, service } = await register(context, body);
       reply.code(created ? 201 : 200);
       const name = service.heartbeat_name;
-      return ok(serviceV1(service), created ? `${name} is registered` : `${name} is already registered`);
+      return ok(
+        serviceV1(service, clock.now()),
+        created ? `${name} is registered` : `${name} is already registered`,
+      );
     },
   );
 
@@ -61,7 +64,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
         active: query.active === undefined ? undefined : query.active !== 0,
       };
       const selection = { filter, sort: 'service_id', dir: 'asc', limit: null, offset: 0 } as const;
-      return ok((await store.list(db, selection, clock.now())).map(serviceV1));
+      return ok((await store.list(db, selection, clock.now())).map((row) => serviceV1(row, clock.now())));
     },
   );
 
@@ -73,7 +76,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
     },
     async ({ params }) => {
       const service = await store.findByNameKey(db, nameKey(params.heartbeat_name), clock.now());
-      return ok(service === undefined ? [] : [serviceV1(service)]);
+      return ok(service === undefined ? [] : [serviceV1(service, clock.now())]);
     },
   );
 
@@ -100,7 +103,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
         ...(muted === undefined ? {} : { muted: muted === 1 }),
         ...(active === undefined ? {} : { active: active === 1 }),
       });
-      return ok(serviceV1(changed), `${changed.heartbeat_name} is updated`);
+      return ok(serviceV1(changed, clock.now()), `${changed.heartbeat_name} is updated`);
     },
   );
 }

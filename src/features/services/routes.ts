@@ -5,15 +5,23 @@ import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
-import { AnyCase, MAX_ID } from '../../platform/schema.ts';
+import { AnyCase, Instant, MAX_ID } from '../../platform/schema.ts';
+import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
+import { expectationOf } from '../heartbeats/watch.ts';
 import { CreateV2, MuteV2, PatchV2 } from './fields.ts';
 import { change, type ManageContext, muteService, register, remove, unmuteService } from './manage.ts';
 import { muteEnd } from './mute-request.ts';
-import { SERVICE_STATES, ServiceV2, serviceV2 } from './resource.ts';
+import { SERVICE_STATES, ServiceV2, serviceV2, upcoming } from './resource.ts';
 import * as store from './store.ts';
 
 const tags = ['services'];
+/** Expected times that a single service shows. */
+const PREVIEWED = 10;
+const ServiceDetail = Type.Object({
+  ...ServiceV2.properties,
+  next_expected_times: Type.Array(Instant),
+});
 const Params = Type.Object({ service_id: Type.String() });
 
 const ListQuery = Type.Object(
@@ -38,7 +46,11 @@ const ListQuery = Type.Object(
 /** `/v2/services`. */
 export function serviceRoutes(app: Router, context: ManageContext): void {
   const { db, clock, baseUrl } = context;
-  const show = (row: store.ServiceRow) => serviceV2(row, baseUrl);
+  const show = async (rows: store.ServiceRow[]) => {
+    const outages = await recentOutages(db, clock.now());
+    return rows.map((row) => serviceV2(row, { baseUrl, outages }));
+  };
+  const showOne = async (row: store.ServiceRow) => (await show([row]))[0] as Static<typeof ServiceV2>;
 
   app.get(
     '/v2/services',
@@ -59,7 +71,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         store.list(db, { filter, sort: query.sort ?? 'service_id', dir: query.dir ?? 'asc', ...page }, now),
         store.count(db, filter, now),
       ]);
-      return ok(listOf(rows.map(show), total, page));
+      return ok(listOf(await show(rows), total, page));
     },
   );
 
@@ -73,7 +85,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       const { created, service } = await register(context, body);
       if (!created) throw new MedicError('conflict', `${service.heartbeat_name} is already registered`);
       reply.code(201);
-      return ok(show(service), 'Service created');
+      return ok(await showOne(service), 'Service created');
     },
   );
 
@@ -81,13 +93,16 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
     '/v2/services/:service_id',
     {
       config: needs('read'),
-      schema: { tags, summary: 'One service', params: Params, response: answers(200, ServiceV2) },
+      schema: { tags, summary: 'One service', params: Params, response: answers(200, ServiceDetail) },
     },
     async ({ params }) => {
       const id = idOf(params.service_id, 'Service');
       const service = await store.findById(db, id, clock.now());
       if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
-      return ok(show(service));
+      const next_expected_times = upcoming(expectationOf(service), clock.now(), PREVIEWED).map((at) =>
+        at.toISOString(),
+      );
+      return ok({ ...(await showOne(service)), next_expected_times });
     },
   );
 
@@ -103,7 +118,8 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params, body }) => ok(show(await change(context, idOf(params.service_id, 'Service'), body))),
+    async ({ params, body }) =>
+      ok(await showOne(await change(context, idOf(params.service_id, 'Service'), body))),
   );
 
   app.delete(
@@ -139,7 +155,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       const now = clock.now();
       const request = { until: muteEnd(body, now), reason: body.reason ?? null };
       return ok(
-        show(await muteService(context, idOf(params.service_id, 'Service'), request, now)),
+        await showOne(await muteService(context, idOf(params.service_id, 'Service'), request, now)),
         'Service muted',
       );
     },
@@ -159,7 +175,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
     },
     async ({ params }) =>
       ok(
-        show(await unmuteService(context, idOf(params.service_id, 'Service'), clock.now())),
+        await showOne(await unmuteService(context, idOf(params.service_id, 'Service'), clock.now())),
         'Service unmuted',
       ),
   );

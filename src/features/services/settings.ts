@@ -1,3 +1,4 @@
+import { CronError, canonicalZone, parseCron } from '../../platform/cron.ts';
 import { invalid } from '../../platform/errors.ts';
 import { MAX_NAME, NAME_PATTERN } from '../heartbeats/name.ts';
 
@@ -7,6 +8,8 @@ export interface Input {
   active?: boolean;
   alert_interval?: number;
   alert_interval_seconds?: number;
+  expected_cron?: string | null;
+  expected_timezone?: string;
   threshold?: number;
   grace_period_seconds?: number;
   max_duration_ms?: number | null;
@@ -22,7 +25,10 @@ export interface Input {
 export interface Settings {
   service_name: string;
   active: boolean;
-  alert_interval_seconds: number;
+  /** Null in cron mode. */
+  alert_interval_seconds: number | null;
+  expected_cron: string | null;
+  expected_timezone: string;
   threshold: number;
   grace_period_seconds: number;
   max_duration_ms: number | null;
@@ -36,6 +42,8 @@ export interface Settings {
 
 export const DEFAULTS: Omit<Settings, 'service_name' | 'alert_interval_seconds'> = {
   active: true,
+  expected_cron: null,
+  expected_timezone: 'UTC',
   threshold: 1,
   grace_period_seconds: 0,
   max_duration_ms: null,
@@ -64,17 +72,63 @@ export function columnsOf(input: Input): Partial<Settings> {
 }
 
 /** A complete configuration for a new service. Throws `bad_request`. */
-export function settingsOf(input: Input & { service_name: string }): Settings {
-  const columns = columnsOf(input);
-  if (columns.alert_interval_seconds === undefined) {
+export function settingsOf(input: Input & { service_name: string }, now: Date): Settings {
+  const given = columnsOf(input);
+  const start = { ...DEFAULTS, service_name: input.service_name, alert_interval_seconds: null };
+  return settingsAfter(start, given, now);
+}
+
+/** Grace in cron mode that names none, in seconds. */
+const CRON_GRACE_SECONDS = 300;
+
+/** The configuration after a change; checks the rules of the two modes (spec 01 section 1). Throws `bad_request`. */
+export function settingsAfter(before: Settings, given: Partial<Settings>, now: Date): Settings {
+  const { expected_cron: cron, alert_interval_seconds: interval } = given;
+  const after = { ...before, ...given };
+  if (cron !== undefined && cron !== null) {
+    if (interval !== undefined) throw invalid('expected_cron', 'excludes alert_interval in the same request');
+    after.alert_interval_seconds = null;
+    if (before.expected_cron === null)
+      after.grace_period_seconds = given.grace_period_seconds ?? CRON_GRACE_SECONDS;
+  }
+  if (interval !== undefined && cron === undefined && before.expected_cron !== null) {
+    throw invalid(
+      'alert_interval',
+      'needs expected_cron: null in the same request, since the service is in cron mode',
+    );
+  }
+  if (after.expected_cron === null && after.alert_interval_seconds === null) {
     throw invalid('alert_interval', 'is required: how often the service reports, in minutes');
   }
-  return {
-    ...DEFAULTS,
-    ...columns,
-    service_name: input.service_name,
-    alert_interval_seconds: columns.alert_interval_seconds,
-  };
+  if (after.expected_cron !== null) requireCronRules(after, before, now);
+  else after.expected_timezone = zoneOf(after.expected_timezone);
+  return after;
+}
+
+function requireCronRules(after: Settings, before: Settings, now: Date): void {
+  if (after.threshold !== 1) throw invalid('threshold', 'must be 1 in cron mode');
+  if (after.grace_period_seconds < 1)
+    throw invalid('grace_period_seconds', 'must be at least 1 in cron mode');
+  after.expected_timezone = zoneOf(after.expected_timezone);
+  const changed =
+    after.expected_cron !== before.expected_cron || after.expected_timezone !== before.expected_timezone;
+  // What was accepted before stays, even when its last occurrence has passed.
+  if (!changed) return;
+  try {
+    parseCron(after.expected_cron ?? '', after.expected_timezone, now);
+  } catch (error) {
+    if (error instanceof CronError) throw invalid('expected_cron', error.message);
+    throw error;
+  }
+}
+
+function zoneOf(timeZone: string): string {
+  try {
+    return canonicalZone(timeZone);
+  } catch (error) {
+    if (error instanceof CronError) throw invalid('expected_timezone', error.message);
+    throw error;
+  }
 }
 
 function requireHttpUrl(member: string, text: string): void {
@@ -99,6 +153,8 @@ export function startsAfresh(before: Settings, after: Settings): boolean {
   return (
     (after.active && !before.active) ||
     after.alert_interval_seconds !== before.alert_interval_seconds ||
-    after.threshold !== before.threshold
+    after.threshold !== before.threshold ||
+    after.expected_cron !== before.expected_cron ||
+    after.expected_timezone !== before.expected_timezone
   );
 }

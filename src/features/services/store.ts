@@ -25,8 +25,11 @@ function stateAt(now: Date): Sql {
   return sql`case
     when not service.active then 'inactive'
     when state.alert_id is not null then 'down'
-    when greatest(state.signs[service.threshold], service.monitoring_since)
-      + service.alert_interval_seconds * interval '1 second' < ${now} then 'late'
+    when service.expected_cron is null
+      and greatest(state.signs[service.threshold], service.monitoring_since)
+        + service.alert_interval_seconds * interval '1 second' < ${now} then 'late'
+    when service.expected_cron is not null and state.awaited_at < ${now}
+      and greatest(state.signs[1], service.monitoring_since) < state.awaited_at then 'late'
     when not state.ever_alive then 'new'
     when state.last_status = 'DEGRADED' then 'degraded'
     else 'up'
@@ -36,7 +39,7 @@ function stateAt(now: Date): Sql {
 function rowsFrom(now: Date): Sql {
   return sql`
     select service.service_id, service.heartbeat_name, service.service_name, service.active,
-      service.alert_interval_seconds, service.threshold, service.grace_period_seconds, service.max_duration_ms,
+      service.alert_interval_seconds, service.expected_cron, service.expected_timezone, service.threshold, service.grace_period_seconds, service.max_duration_ms,
       service.team, service.team_id, service.schedule_id, service.priority, service.runbook,
       service.notification_mode, service.ping_key, service.monitoring_since, service.date_added,
       service.date_modified, service.name_key, state.signs, state.last_heartbeat_at, state.last_status,
@@ -131,6 +134,8 @@ const COLUMNS = [
   'service_name',
   'active',
   'alert_interval_seconds',
+  'expected_cron',
+  'expected_timezone',
   'threshold',
   'grace_period_seconds',
   'max_duration_ms',

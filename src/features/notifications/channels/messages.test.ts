@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AlertFacts } from '../facts.ts';
 import { dedupKey, pagerDutyEvent } from './pagerduty.ts';
-import { elapsed, slackText } from './slack.ts';
+import { elapsed, slackText } from './slack-text.ts';
 
 const FACTS: AlertFacts = {
   event: 'opened',
@@ -30,6 +30,8 @@ const FACTS: AlertFacts = {
     last_heartbeat: '2026-03-07T08:05:00.000Z',
   },
   report: { message: null, run_id: null },
+  run: null,
+  outage_seconds: null,
   acknowledgement: null,
 };
 const with_ = (

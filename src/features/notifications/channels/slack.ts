@@ -2,8 +2,8 @@ import { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebClient
 import type { Counter } from 'prom-client';
 import type { Clock } from '../../../platform/clock.ts';
 import { shortWord } from '../../../platform/outbound.ts';
-import type { AlertFacts } from '../facts.ts';
 import { ATTEMPT_TIMEOUT_MS, type Channel, type Outcome, retryAfterSeconds } from './channel.ts';
+import { slackText } from './slack-text.ts';
 
 export interface SlackOptions {
   /** `SLACK_API_BASE_URL`. */
@@ -103,80 +103,4 @@ function headerOf(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined;
   const value = (headers as Record<string, unknown>)[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-/** The text of a message (spec 04 section 8). */
-export function slackText(facts: AlertFacts, timeZone: string): string {
-  const { alert, service } = facts;
-  const who = `${code(service.heartbeat_name)} (service ${code(service.service_name)})`;
-  const lastSeen =
-    service.last_heartbeat === null
-      ? 'It has never reported.'
-      : `Last heartbeat: ${localTime(service.last_heartbeat, timeZone)}.`;
-  const details = [
-    lastSeen,
-    facts.report.message === null ? '' : `Message: ${escapeText(cut(facts.report.message, 500))}`,
-    service.runbook === null ? '' : `Runbook: ${escapeText(service.runbook)}`,
-    `<${escapeText(alert.url)}|Alert ${alert.alert_id}>`,
-  ].filter((line) => line !== '');
-  switch (facts.event) {
-    case 'opened':
-      return [
-        `:broken_heart: ${who} ${REASON_TEXT[alert.reason] ?? alert.reason}. Priority ${service.priority}${cycle(alert.alert_cycle)}; this is being routed to ${code(service.team)}.`,
-        ...details,
-      ].join('\n');
-    case 'reminder':
-      return [
-        `:broken_heart: ${who} is still failing (${REASON_TEXT[alert.reason] ?? alert.reason})${cycle(alert.alert_cycle)}. Priority ${service.priority}; this has been routed to ${code(service.team)}.`,
-        ...details,
-      ].join('\n');
-    case 'acknowledged':
-      return `:eyes: ${who} was acknowledged by ${escapeText(facts.acknowledgement?.by ?? 'someone')}.`;
-    case 'recovered':
-      return `:green_heart: ${who} has recovered after ${outage(alert)}. ${lastSeen}`;
-    case 'closed':
-      return `:white_circle: The alert of ${who} was closed because the service was ${alert.close_reason}.`;
-  }
-}
-
-const REASON_TEXT: Record<string, string> = {
-  missed_heartbeat: 'missed its heartbeat',
-  reported_down: 'reported that it is DOWN',
-  job_failed: 'reported a FAILED job',
-};
-
-function cycle(count: number): string {
-  return count > 1 ? `, failure cycle ${count}` : '';
-}
-
-function outage(alert: AlertFacts['alert']): string {
-  const end = alert.closed_date ?? alert.created_date;
-  return elapsed((Date.parse(end) - Date.parse(alert.created_date)) / 1000);
-}
-
-/** A length of time in words, such as `2h 5m`, `3m 20s` or `45s`. */
-export function elapsed(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  if (hours > 0) return `${hours}h ${minutes}m`;
-  return minutes > 0 ? `${minutes}m ${rest}s` : `${rest}s`;
-}
-
-function localTime(iso: string, timeZone: string): string {
-  const local = Temporal.Instant.from(iso).toZonedDateTimeISO(timeZone);
-  return `${local.toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ')} ${timeZone}`;
-}
-
-/** Text that can neither mention anyone nor forge a link: https://docs.slack.dev/messaging/formatting-message-text */
-function escapeText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-function code(text: string): string {
-  return `\`${escapeText(text.replaceAll('`', ''))}\``;
-}
-
-function cut(text: string, characters: number): string {
-  const all = [...text];
-  return all.length <= characters ? text : `${all.slice(0, characters).join('')}…`;
 }

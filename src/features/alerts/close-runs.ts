@@ -1,0 +1,79 @@
+import type { Transaction } from '../../platform/db.ts';
+import { closeAlerts } from './close.ts';
+import type { AlertContext } from './context.ts';
+import type { CloseReason } from './machine.ts';
+import type { RunAlert } from './store.ts';
+import * as store from './store.ts';
+
+/** A run that has just finished. */
+export interface FinishedRun {
+  serviceId: number;
+  runId: string;
+  startedAt: Date;
+  succeeded: boolean;
+  /** Its duration is known and not above the limit. */
+  withinLimit: boolean;
+  at: Date;
+}
+
+/**
+ * Closes the run alerts that finished runs put an end to (spec 02 section 4, spec 03 section 5). The caller holds the
+ * state rows.
+ * In: finished runs. Out: closed alerts. Crash: all of it is in the caller's transaction.
+ * @returns the runs, by `runKey`, that a stale alert had been opened for.
+ */
+export async function closeRunAlerts(
+  tx: Transaction,
+  context: AlertContext,
+  finished: readonly FinishedRun[],
+): Promise<Set<string>> {
+  const active = await store.activeRunAlerts(tx, [...new Set(finished.map(({ serviceId }) => serviceId))]);
+  const closings = active.flatMap((alert) => {
+    for (const run of finished) {
+      const reason = endedBy(alert, run);
+      if (reason !== null) return [{ alert, closing: { alertId: alert.alert_id, reason, at: run.at } }];
+    }
+    return [];
+  });
+  await closeAlerts(
+    tx,
+    context,
+    closings.map(({ closing }) => closing),
+  );
+  return new Set(
+    closings
+      .filter(({ closing }) => closing.reason === 'run_finished')
+      .map(({ alert }) => runKey(alert.service_id, alert.run_id)),
+  );
+}
+
+/** Closes the stale alerts of a service whose runs have no limit any more. */
+export async function closeStaleAlerts(
+  tx: Transaction,
+  context: AlertContext,
+  serviceId: number,
+  at: Date,
+): Promise<void> {
+  const stale = (await store.activeRunAlerts(tx, [serviceId])).filter(({ kind }) => kind === 'stale_job');
+  await closeAlerts(
+    tx,
+    context,
+    stale.map((alert) => ({ alertId: alert.alert_id, reason: 'superseded', at })),
+  );
+}
+
+/** Why a finished run ends an alert, or null. */
+function endedBy(alert: RunAlert, run: FinishedRun): CloseReason | null {
+  if (alert.service_id !== run.serviceId) return null;
+  const isOwn = alert.run_id === run.runId;
+  if (alert.kind === 'stale_job') {
+    if (isOwn) return 'run_finished';
+    const startedBefore = alert.started_at !== null && alert.started_at < run.startedAt;
+    return run.succeeded && startedBefore ? 'superseded' : null;
+  }
+  return !isOwn && run.withinLimit ? 'superseded' : null;
+}
+
+export function runKey(serviceId: number, runId: string): string {
+  return `${serviceId}/${runId}`;
+}

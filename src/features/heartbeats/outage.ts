@@ -1,0 +1,58 @@
+/** A time in which Medic itself could not receive anything (spec 01 section 8). */
+export interface Outage {
+  startedAt: Date;
+  endedAt: Date;
+}
+
+/**
+ * A deadline with its amnesty: extended by each outage that began before it passed and ended after `anchor`, the
+ * instant it counts from. Reports sent meanwhile are lost, and the next may take a whole period: `wholePeriodMs`
+ * after the end of an outage is the least; 0 where that does not apply.
+ * @param outages by their start.
+ */
+export function extended(
+  deadline: Date,
+  anchor: Date,
+  outages: readonly Outage[],
+  wholePeriodMs: number,
+): Date {
+  let at = deadline.getTime();
+  for (const { startedAt, endedAt } of outages) {
+    const [start, end] = [startedAt.getTime(), endedAt.getTime()];
+    if (end <= anchor.getTime()) continue;
+    if (start > at) break;
+    at = Math.max(at + end - start, end + wholePeriodMs);
+  }
+  return new Date(at);
+}
+
+/** Milliseconds between two instants in which Medic could receive. */
+export function receivingTime(from: Date, to: Date, outages: readonly Outage[]): number {
+  let time = to.getTime() - from.getTime();
+  for (const { startedAt, endedAt } of outages) {
+    const overlap = Math.min(endedAt.getTime(), to.getTime()) - Math.max(startedAt.getTime(), from.getTime());
+    if (overlap > 0) time -= overlap;
+  }
+  return time;
+}
+
+/** The instant at which `milliseconds` of receiving time have passed since `from`. */
+export function afterReceiving(from: Date, milliseconds: number, outages: readonly Outage[]): Date {
+  let at = from.getTime() + milliseconds;
+  for (const { startedAt, endedAt } of outages) {
+    const [start, end] = [Math.max(startedAt.getTime(), from.getTime()), endedAt.getTime()];
+    if (end > from.getTime() && start < at) at += end - start;
+  }
+  return new Date(at);
+}
+
+/** How long Medic was away between the newest sign of life, or the beginning of monitoring, and now. */
+export function outageSeconds(
+  monitoringSince: Date,
+  signs: readonly Date[],
+  { now, outages }: { now: Date; outages: readonly Outage[] },
+): number {
+  const [newest] = signs;
+  const from = newest !== undefined && newest > monitoringSince ? newest : monitoringSince;
+  return Math.round((now.getTime() - from.getTime() - receivingTime(from, now, outages)) / 1000);
+}

@@ -1,0 +1,35 @@
+import type { Transaction } from '../../platform/db.ts';
+import { openAlerts } from '../alerts/open.ts';
+import type { RunContext } from './runs.ts';
+import { markStale } from './store-runs.ts';
+
+/**
+ * Alerts runs that go on past their limit (spec 02 section 4). The caller holds the state rows of their services.
+ * In: job_runs with `stale_at` in the past. Out: one alert for each run, which becomes STALE_ALERTED.
+ * Crash: both are in the caller's transaction, so that a run is announced once.
+ */
+export async function judgeStaleRuns(
+  tx: Transaction,
+  context: RunContext,
+  serviceIds: readonly number[],
+  { now, asOf }: { now: Date; asOf: Date },
+): Promise<void> {
+  const runs = await markStale(tx, serviceIds, asOf);
+  await openAlerts(
+    tx,
+    context,
+    runs.map((run) => ({
+      serviceId: run.service_id,
+      kind: 'stale_job' as const,
+      reason: 'stale_job' as const,
+      runId: run.run_id,
+      at: now,
+      dueAt: run.stale_at,
+      outageSeconds: 0,
+      report: null,
+    })),
+  );
+  tx.afterCommit(() => {
+    context.heartbeatMetrics.durationAlerts.inc({ alert_type: 'stale' }, runs.length);
+  });
+}

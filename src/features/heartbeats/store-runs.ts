@@ -1,0 +1,136 @@
+import { type Database, sql } from '../../platform/db.ts';
+
+/** A signal of a run: its start or its end. */
+export interface RunSignal {
+  serviceId: number;
+  runId: string;
+  status: 'STARTED' | 'COMPLETED' | 'FAILED';
+  at: Date;
+  maxDurationMs: number | null;
+}
+
+/** Stores the starts of runs that are not known yet; for the others the first start keeps counting. */
+export async function startRuns(db: Database, signals: readonly RunSignal[]): Promise<void> {
+  if (signals.length === 0) return;
+  await db.query(sql`
+    insert into medic.job_runs (service_id, run_id, status, started_at, stale_at)
+    select service_id, run_id, 'STARTED', at, at + max_duration_ms * interval '1 millisecond'
+    from unnest(
+      ${signals.map((signal) => signal.serviceId)}::int[],
+      ${signals.map((signal) => signal.runId)}::text[],
+      ${signals.map((signal) => signal.at)}::timestamptz[],
+      ${signals.map((signal) => signal.maxDurationMs)}::bigint[]
+    ) as signal (service_id, run_id, at, max_duration_ms)
+    on conflict do nothing`);
+}
+
+export interface FinishedRun {
+  service_id: number;
+  run_id: string;
+  status: 'COMPLETED' | 'FAILED';
+  started_at: Date;
+  /** Null: the start was never seen. */
+  duration_ms: number | null;
+}
+
+/**
+ * Finishes runs, once each; a run that is unknown is stored as a completion only.
+ * @returns the runs that were finished here and now.
+ */
+export async function finishRuns(db: Database, signals: readonly RunSignal[]): Promise<FinishedRun[]> {
+  if (signals.length === 0) return [];
+  const { rows } = await db.query<FinishedRun>(sql`
+    with signal as (
+      select * from unnest(
+        ${signals.map((signal) => signal.serviceId)}::int[],
+        ${signals.map((signal) => signal.runId)}::text[],
+        ${signals.map((signal) => signal.status)}::text[],
+        ${signals.map((signal) => signal.at)}::timestamptz[]
+      ) as signal (service_id, run_id, status, at)
+    ), finished as (
+      update medic.job_runs run set
+        status = signal.status, completed_at = signal.at, stale_at = null,
+        duration_ms = greatest(0, trunc(extract(epoch from signal.at - run.started_at) * 1000))
+      from signal
+      where run.service_id = signal.service_id and run.run_id = signal.run_id
+        and run.status in ('STARTED', 'STALE_ALERTED')
+      returning run.service_id, run.run_id, run.status, run.started_at, run.duration_ms
+    ), unknown as (
+      insert into medic.job_runs (service_id, run_id, status, started_at, completed_at)
+      select service_id, run_id, status, at, at from signal
+      where not exists (
+        select from medic.job_runs run where run.service_id = signal.service_id and run.run_id = signal.run_id)
+      on conflict do nothing
+      returning service_id, run_id, status, started_at, duration_ms
+    )
+    select * from finished union all select * from unknown`);
+  return rows;
+}
+
+/** Services with a run that has become stale before `before`. */
+export async function servicesWithStaleRuns(db: Database, before: Date, limit: number): Promise<number[]> {
+  const { rows } = await db.query<{ service_id: number }>(sql`
+    select distinct service_id from (
+      select service_id from medic.job_runs where stale_at < ${before} order by stale_at limit ${limit}) due`);
+  return rows.map((row) => row.service_id);
+}
+
+export interface StaleRun {
+  service_id: number;
+  run_id: string;
+  stale_at: Date;
+}
+
+/** Marks the stale runs of services that the caller has locked. @returns them. */
+export async function markStale(
+  db: Database,
+  serviceIds: readonly number[],
+  before: Date,
+): Promise<StaleRun[]> {
+  const { rows } = await db.query<StaleRun>(sql`
+    with due as (
+      select service_id, run_id, stale_at from medic.job_runs
+      where service_id = any(${serviceIds}) and stale_at < ${before} and status = 'STARTED')
+    update medic.job_runs run set status = 'STALE_ALERTED', stale_at = null
+    from due where run.service_id = due.service_id and run.run_id = due.run_id
+    returning due.service_id, due.run_id, due.stale_at`);
+  return rows;
+}
+
+export async function nextStale(db: Database): Promise<Date | null> {
+  const { rows } = await db.query<{ at: Date | null }>(sql`
+    select min(stale_at) as at from medic.job_runs where stale_at is not null`);
+  return rows[0]?.at ?? null;
+}
+
+/** Applies a changed limit to the running runs of a service; null: none of them becomes stale. */
+export async function limitRuns(
+  db: Database,
+  serviceId: number,
+  maxDurationMs: number | null,
+): Promise<void> {
+  await db.query(sql`
+    update medic.job_runs set stale_at = started_at + ${maxDurationMs}::bigint * interval '1 millisecond'
+    where service_id = ${serviceId} and status = 'STARTED' and completed_at is null`);
+}
+
+/** Extends the limits of running runs by an outage that began before they passed. */
+export async function extendRuns(db: Database, startedAt: Date, endedAt: Date): Promise<void> {
+  await db.query(sql`
+    update medic.job_runs set stale_at = stale_at + (${endedAt}::timestamptz - ${startedAt}::timestamptz)
+    where stale_at >= ${startedAt}`);
+}
+
+export async function countStale(db: Database): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*)::int as count from medic.job_runs where status = 'STALE_ALERTED' and completed_at is null`);
+  return rows[0]?.count ?? 0;
+}
+
+/** Removes finished runs, in batches. @returns how many. */
+export async function deleteRunsBefore(db: Database, before: Date, limit: number): Promise<number> {
+  const { rowCount } = await db.query(sql`
+    delete from medic.job_runs where (service_id, run_id) in (
+      select service_id, run_id from medic.job_runs where completed_at < ${before} limit ${limit})`);
+  return rowCount ?? 0;
+}
