@@ -67,6 +67,8 @@ function bare(log: Logger) {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 65_000,
     forceCloseConnections: 'idle',
+    // What arrives on an open connection during the shutdown is still answered, then the connection is closed.
+    return503OnClosing: false,
     http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 8192 },
     genReqId: requestId,
