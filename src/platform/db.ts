@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pg, { type PoolConfig, type QueryResult, type QueryResultRow } from 'pg';
 import type { Logger } from './logging.ts';
 
@@ -25,6 +26,7 @@ export interface DatabasePool extends Database {
   readonly pool: pg.Pool;
   /** Runs `work` in one transaction: commits when it resolves, rolls back when it rejects. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Resolves when every connection is closed. */
   end(): Promise<void>;
 }
 
@@ -63,8 +65,13 @@ export function openDatabase(options: DatabaseOptions): DatabasePool {
     log.warn({ reason: errorCode(error) }, 'a database connection was lost');
   };
   pool.on('error', lost);
-  // A client that is in use reports its loss through the query it runs; without a listener Node would exit.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const connected = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => {
+    // A client that is in use reports its loss through the query it runs; without a listener Node would exit.
+    client.on('error', () => {});
+    connected.add(client);
+    client.once('end', () => connected.delete(client));
+  });
 
   async function timed<Row extends QueryResultRow>(
     target: { query(statement: Statement): Promise<QueryResult<Row>> },
@@ -101,15 +108,22 @@ export function openDatabase(options: DatabaseOptions): DatabasePool {
         for (const effect of effects) effect();
         return result;
       } catch (error) {
-        await client.query('rollback').catch((rollbackError: Error) => {
-          broken = rollbackError;
-        });
+        // On a connection that does not answer, a rollback would only wait for the same silence once more.
+        if (isUnavailable(error)) broken = error as Error;
+        else
+          await client.query('rollback').catch((rollbackError: Error) => {
+            broken = rollbackError;
+          });
         throw error;
       } finally {
         client.release(broken);
       }
     },
-    end: () => pool.end(),
+    end: async () => {
+      await pool.end();
+      // The pool resolves when it has said goodbye; a server that is stopped before it heard would log a loss.
+      await Promise.all([...connected].map((client) => once(client, 'end')));
+    },
   };
 }
 
