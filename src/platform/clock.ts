@@ -49,6 +49,7 @@ export class DatabaseClock implements Clock {
 
   async #measure(): Promise<void> {
     const client = await this.#pool.connect();
+    let broken: Error | undefined;
     try {
       const before = Date.now();
       const { rows } = await client.query<{ at: Date }>(sql`select clock_timestamp() as at`);
@@ -60,8 +61,11 @@ export class DatabaseClock implements Clock {
       const uncertain = (after - before) / 2;
       if (Math.abs(offset - this.#offsetMs) > uncertain) this.#offsetMs = offset;
       this.#report(offset);
+    } catch (error) {
+      broken = error as Error;
+      throw error;
     } finally {
-      client.release();
+      client.release(broken);
     }
   }
 
