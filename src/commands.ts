@@ -8,6 +8,8 @@ import { MIGRATIONS_DIR, pendingMigrations } from './platform/migrate.ts';
 /** Exit codes: 0 success, 1 failure, 2 wrong usage (spec 08 section 1). */
 const FAILURE = 1;
 const WRONG_USAGE = 2;
+/** Ctrl-C below `npm start` arrives twice: from the terminal, and passed on by npm. */
+const SAME_SIGNAL_MS = 500;
 
 const program = new Command('medic')
   .description('Heartbeat monitor: notices what falls silent and tells the right people')
@@ -40,9 +42,11 @@ try {
 async function serve(command: Role | undefined): Promise<void> {
   const config = readConfig(process.env);
   const role = command ?? config.MEDIC_ROLE;
-  const starting = startMedic(config, role);
-  stopOnSignals(starting);
+  const giveUp = new AbortController();
+  const starting = startMedic(config, role, giveUp.signal);
+  stopOnSignals(starting, giveUp);
   const medic = await starting;
+  if (giveUp.signal.aborted) return;
   process.stdout.write(`Medic ${config.MEDIC_VERSION} (${role}) listens on ${medic.address}\n`);
   medic.failed.then(async (reason) => {
     process.stderr.write(`${reason.message}\n`);
@@ -52,11 +56,15 @@ async function serve(command: Role | undefined): Promise<void> {
 }
 
 /** The first SIGTERM or SIGINT stops in order, a second one at once. */
-function stopOnSignals(starting: Promise<Medic>): void {
-  let stopping = false;
+function stopOnSignals(starting: Promise<Medic>, giveUp: AbortController): void {
+  let firstAt: number | undefined;
   const stop = async () => {
-    if (stopping) process.exit(FAILURE);
-    stopping = true;
+    if (firstAt !== undefined) {
+      if (performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(FAILURE);
+      return;
+    }
+    firstAt = performance.now();
+    giveUp.abort();
     try {
       await (await starting).stop();
       process.exit(0);

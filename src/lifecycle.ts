@@ -28,10 +28,15 @@ export interface Medic {
 }
 
 const DATABASE_RETRY_MS = 1_000;
+/** Of the time for the shutdown, what is kept for giving back the jobs that did not end. */
+const RELEASE_JOBS_MS = 2_000;
 const METRIC_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
-/** Starts the given role. Rejects when the start is impossible, with a message for the operator. */
-export async function startMedic(config: Config, role: Role): Promise<Medic> {
+/**
+ * Starts the given role, waiting for its database as long as that takes or until `giveUp`; what was given up must be
+ * stopped like any other. Rejects when the start is impossible, with a message for the operator.
+ */
+export async function startMedic(config: Config, role: Role, giveUp: AbortSignal): Promise<Medic> {
   if (config.database === undefined && role !== 'all') {
     throw new ConfigurationError('DATABASE_URL', `is needed by "medic ${role}": roles share one database`);
   }
@@ -60,7 +65,7 @@ export async function startMedic(config: Config, role: Role): Promise<Medic> {
   const parts = wire({ db, clock, log, metrics, settings: config });
   const running = new Running(parts, config, role, clock, embedded);
   try {
-    await running.start();
+    await running.start(giveUp);
     return running;
   } catch (error) {
     await running.stop();
@@ -121,7 +126,7 @@ class Running implements Medic {
   }
 
   /** Listens first, so that probes are answered while the database is still being prepared. */
-  async start(): Promise<void> {
+  async start(giveUp: AbortSignal): Promise<void> {
     const { MEDIC_HOST: host, PORT, METRICS_PORT } = this.#config;
     const alone = this.#role === 'worker';
     this.#server = await (alone ? createProbe : createApi)(this.#parts, this.#readiness);
@@ -131,7 +136,8 @@ class Running implements Medic {
         'this version does not authenticate its callers yet: let only trusted networks reach it (MEDIC_HOST)',
       );
     }
-    await this.#prepareDatabase();
+    await this.#prepareDatabase(giveUp);
+    if (giveUp.aborted) return;
     await this.#stayAlive();
     this.#worker?.start();
   }
@@ -143,7 +149,7 @@ class Running implements Medic {
     this.#stopped.abort();
     const drained = Promise.all([
       this.#server?.close().then(() => ingest.drain()),
-      this.#readiness.migrated ? this.#worker?.stop(timeoutMs) : undefined,
+      this.#readiness.migrated ? this.#worker?.stop(Math.max(0, timeoutMs - RELEASE_JOBS_MS)) : undefined,
     ]);
     await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })]);
     this.#clock.stop();
@@ -154,7 +160,7 @@ class Running implements Medic {
 
   /** Says every 2 s that this process can store heartbeats; first of all, so that an outage is known before judging. */
   async #stayAlive(): Promise<void> {
-    if (this.#role === 'worker' || this.#readiness.stopping) return;
+    if (this.#role === 'worker') return;
     const { context } = this.#parts;
     const processId = newProcessId();
     await recordLiveness(context, processId);
@@ -165,10 +171,10 @@ class Running implements Medic {
   }
 
   /** Waits until the database answers and its schema is current, then measures the clocks. */
-  async #prepareDatabase(): Promise<void> {
+  async #prepareDatabase(giveUp: AbortSignal): Promise<void> {
     const { db } = this.#parts.context;
     const log = named(this.#parts.context.log, 'main');
-    for (let attempt = 0; !this.#readiness.stopping; attempt += 1) {
+    for (let attempt = 0; !giveUp.aborted; attempt += 1) {
       try {
         if (await this.#isMigrated()) break;
         if (attempt % 30 === 0)
@@ -178,9 +184,9 @@ class Running implements Medic {
         if (attempt % 30 === 0)
           log.warn({ exception: error }, 'the database does not answer: waiting for it');
       }
-      await sleep(DATABASE_RETRY_MS);
+      await sleep(DATABASE_RETRY_MS, undefined, { signal: giveUp }).catch(() => {});
     }
-    if (this.#readiness.stopping) return;
+    if (giveUp.aborted) return;
     await this.#clock.start();
     const { HEARTBEAT_RETENTION_DAYS: days } = this.#config;
     await maintainPartitions(db, log, this.#clock.now(), days);
