@@ -30,7 +30,9 @@ export interface TestMedic {
   /** One request with an optional JSON body. */
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** A second Medic on the same database, clock and receivers: another process, as far as the database can tell. */
-  another(): Parts;
+  another(db?: DatabasePool): Parts;
+  /** Connections to the same database; the caller ends them. */
+  connect(poolSize?: number): DatabasePool;
   /** Moves the clock and lets everything happen that is due by then. */
   advance(duration: string): Promise<void>;
   /** One round of the detector: deadlines and mutes, without deliveries. */
@@ -60,9 +62,11 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
   });
   const { log, lines } = recordingLogger();
   const clock = new ManualClock(new Date(START));
-  const db = openDatabase({ connection: database.connection, poolSize: 10, log });
-  const build = () => wire({ db, clock, log, metrics: new Metrics(), settings, random: () => 0 });
-  const parts = build();
+  const connect = (poolSize = 10) => openDatabase({ connection: database.connection, poolSize, log });
+  const db = connect();
+  const build = (its: DatabasePool) =>
+    wire({ db: its, clock, log, metrics: new Metrics(), settings, random: () => 0 });
+  const parts = build(db);
   await maintainPartitions(db, log, clock.now(), settings.HEARTBEAT_RETENTION_DAYS);
   const server = await createApi(parts, { migrated: true, stopping: false, workerAlive: () => true });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
@@ -75,7 +79,8 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     slack,
     pagerDuty,
     lines,
-    another: build,
+    another: (its = db) => build(its),
+    connect,
     async call(method, path, body) {
       const response = await fetch(url + path, {
         method,
@@ -125,6 +130,8 @@ export async function runDueJobs({ context, ...parts }: Parts): Promise<number> 
   await runOnce({
     pgPool: context.db.pool,
     taskList: tasksOf({ context, ...parts }) as TaskList,
+    // Otherwise it would end before its last job is removed.
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     concurrency: 4,
     noHandleSignals: true,
     logger: new Logger(() => () => {}),
