@@ -36,6 +36,11 @@ const LIVENESS_EVERY_MS = 5_000;
 /** A runner that is silent for this long is dead, and its jobs are free for others. */
 const DEAD_AFTER_MS = 20_000;
 const REBUILD_AFTER_MS = 1_000;
+/**
+ * Without batches the library does not await the statement that completes a job: one that fails is an unhandled
+ * rejection, which ends the process, and the job stays locked. With them it ends the runner, and that is rebuilt.
+ */
+const PRESET = { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } };
 
 /** Creates or upgrades the tables of the job queue. Safe to repeat, also at the same time. */
 export async function migrateJobs(db: DatabasePool, log: Logger): Promise<void> {
@@ -71,9 +76,16 @@ export async function releaseJobsOfDeadWorkers(db: Database, now: Date): Promise
       and not exists (
         select from medic.workers worker
         where worker.worker_id = job.locked_by and worker.last_seen_at >= ${silentSince})`);
-  if (rows.length === 0) return 0;
-  await db.query(sql`select graphile_worker.force_unlock_workers(${rows.map((row) => row.locked_by)})`);
-  return rows.length;
+  const dead = rows.map((row) => row.locked_by);
+  if (dead.length > 0) await forgetWorkers(db, dead);
+  return dead.length;
+}
+
+/** Frees whatever these workers hold. */
+async function forgetWorkers(db: Database, workerIds: readonly string[]): Promise<void> {
+  await db.query(sql`
+    with forgotten as (delete from medic.workers where worker_id = any(${workerIds}))
+    select graphile_worker.force_unlock_workers(${workerIds})`);
 }
 
 /** When any worker was last seen, or null. */
@@ -93,7 +105,7 @@ export class JobRunner {
   readonly #log: Logger;
   readonly #tasks: TaskList;
   readonly #inFlight = new Map<string, number>();
-  #runner: Runner | undefined;
+  readonly #runners = new Set<Runner>();
   #poolId: string | undefined;
   #stopping = false;
   #loop: Promise<void> | undefined;
@@ -120,41 +132,60 @@ export class JobRunner {
   async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#timer);
-    const runner = this.#runner;
-    if (runner !== undefined) {
-      const finished = runner.stop().catch(() => {});
-      await Promise.race([finished, sleep(timeoutMs, undefined, { ref: false }).then(() => runner.kill())]);
-    }
-    await this.#loop;
+    for (const runner of this.#runners) runner.stop().catch(() => {});
+    await Promise.race([this.#ended(), sleep(timeoutMs, undefined, { ref: false })]);
     if (this.#poolId !== undefined) {
-      await this.#db.query(sql`delete from medic.workers where worker_id = ${this.#poolId}`).catch(() => {});
+      await forgetWorkers(this.#db, [this.#poolId]).catch(() => {});
     }
+  }
+
+  async #ended(): Promise<void> {
+    await this.#loop;
+    await Promise.allSettled([...this.#runners].map((runner) => runner.promise));
   }
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      const events: WorkerEvents = new EventEmitter();
-      events.on('pool:create', ({ workerPool }) => {
-        this.#poolId = workerPool.id;
-      });
       try {
-        this.#runner = await run({
-          events,
-          pgPool: this.#db.pool,
-          taskList: this.#tasks,
-          concurrency: CONCURRENCY,
-          pollInterval: POLL_INTERVAL_MS,
-          forbiddenFlags: () => this.#fullLanes(),
-          noHandleSignals: true,
-          logger: quiet(this.#log),
-        });
-        await this.#live();
-        await this.#runner.promise;
+        await this.#runUntilBroken();
       } catch (error) {
         if (!this.#stopping) this.#log.warn({ exception: error }, 'the job runner ended and is rebuilt');
       }
       if (!this.#stopping) await sleep(REBUILD_AFTER_MS);
     }
+  }
+
+  /** A runner that could not record what became of a job finishes the others in the background. */
+  async #runUntilBroken(): Promise<void> {
+    const turn = new Turn();
+    const events: WorkerEvents = new EventEmitter();
+    events.on('pool:create', ({ workerPool }) => {
+      this.#poolId = workerPool.id;
+    });
+    const broken = new Promise<never>((_, reject) => {
+      events.on('pool:fatalError', ({ error }) => reject(error));
+    });
+    broken.catch(() => {});
+    for (const event of ['job:start', 'worker:getJob:empty', 'worker:getJob:error'] as const) {
+      events.on(event, () => turn.pass());
+    }
+    const runner = await run({
+      events,
+      pgPool: this.#db.pool,
+      taskList: this.#tasks,
+      preset: PRESET,
+      concurrency: CONCURRENCY,
+      pollInterval: POLL_INTERVAL_MS,
+      forbiddenFlags: () => turn.take().then(() => this.#fullLanes()),
+      noHandleSignals: true,
+      logger: quiet(this.#log),
+    });
+    this.#runners.add(runner);
+    const forget = () => void this.#runners.delete(runner);
+    runner.promise.then(forget, forget);
+    if (this.#stopping) runner.stop().catch(() => {});
+    else await this.#live();
+    await Promise.race([runner.promise, broken]);
   }
 
   async #live(): Promise<void> {
@@ -187,6 +218,27 @@ export class JobRunner {
       if (left === 0) this.#inFlight.delete(lane);
       else this.#inFlight.set(lane, left);
     }
+  }
+}
+
+/**
+ * One at a time. The runner's workers look for a job in turn, so that each of them sees which lanes the others have
+ * filled; all at once they would take any number of jobs of one lane.
+ */
+class Turn {
+  #taken = false;
+  readonly #waiting: (() => void)[] = [];
+
+  take(): Promise<void> {
+    if (this.#taken) return new Promise((resolve) => void this.#waiting.push(resolve));
+    this.#taken = true;
+    return Promise.resolve();
+  }
+
+  pass(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken = false;
+    else next();
   }
 }
 
