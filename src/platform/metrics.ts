@@ -1,8 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from './db.ts';
+import { inTime } from './in-time.ts';
 
 /** Sets gauge values from the database at scrape time. */
 type Collect = (db: Database) => Promise<void>;
+
+/** Longer than a health check, which is read by a collector too, and shorter than any usual scrape timeout. */
+const COLLECT_TIMEOUT_MS = 2_500;
 
 const OPENMETRICS = 'application/openmetrics-text';
 
@@ -55,7 +59,7 @@ export class Metrics {
 
   /**
    * The page that an `Accept` header asks for: OpenMetrics 1.0, else Prometheus text 0.0.4.
-   * A failing database leaves out its gauges and never fails the scrape.
+   * A failing or silent database leaves out its gauges and never fails the scrape.
    */
   async expose(accept: string | undefined, db: Database): Promise<{ contentType: string; page: string }> {
     const failed = await Promise.all(this.#collectors.map((collector) => this.#collect(collector, db)));
@@ -75,7 +79,7 @@ export class Metrics {
 
   async #collect(collector: { names: string[]; collect: Collect }, db: Database): Promise<string[]> {
     try {
-      await collector.collect(db);
+      await inTime(collector.collect(db), COLLECT_TIMEOUT_MS);
       return [];
     } catch {
       this.connectionFailed();

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../platform/clock.ts';
 import { type DatabasePool, errorCode, sql } from '../../platform/db.ts';
+import { inTime, TimedOut } from '../../platform/in-time.ts';
 import { workerLastSeen } from '../../platform/jobs.ts';
 
 export interface HealthContext {
@@ -68,7 +68,7 @@ export class HealthCheck {
   async #database(): Promise<Components['database']> {
     const started = performance.now();
     try {
-      await inTime(this.#context.db.query(sql`select 1`));
+      await inTime(this.#context.db.query(sql`select 1`), CHECK_TIMEOUT_MS);
       return { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 100) / 100 };
     } catch (error) {
       return { status: 'unhealthy', error: wordFor(error) };
@@ -77,7 +77,7 @@ export class HealthCheck {
 
   async #worker(): Promise<Components['worker']> {
     try {
-      const seen = await inTime(workerLastSeen(this.#context.db));
+      const seen = await inTime(workerLastSeen(this.#context.db), CHECK_TIMEOUT_MS);
       const fresh =
         seen !== null && this.#context.clock.now().getTime() - seen.getTime() <= WORKER_SEEN_WITHIN_MS;
       return { status: fresh ? 'healthy' : 'unhealthy', last_seen: seen?.toISOString() ?? null };
@@ -87,23 +87,8 @@ export class HealthCheck {
   }
 }
 
-class CheckTimeout extends Error {}
-
-async function inTime<T>(check: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(CHECK_TIMEOUT_MS, undefined, { signal: timer.signal, ref: false }).then(() => {
-    throw new CheckTimeout();
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([check, late]);
-  } finally {
-    timer.abort();
-  }
-}
-
 /** A short word, never a database text. */
 function wordFor(error: unknown): 'timeout' | 'refused' | 'error' {
-  if (error instanceof CheckTimeout) return 'timeout';
+  if (error instanceof TimedOut) return 'timeout';
   return ['ECONNREFUSED', 'ENOENT'].includes(errorCode(error)) ? 'refused' : 'error';
 }
