@@ -9,6 +9,8 @@ import * as store from './store.ts';
 
 /**
  * Records that someone is on it, which stops reminders (spec 03 section 8). Repeating it changes nothing.
+ * In: an open alert. Out: who acknowledged it, its alert event, the messages about that.
+ * Crash: all of it is in the caller's transaction.
  * Throws `not_found` for an unknown alert and `conflict` for a closed one.
  */
 export async function acknowledgeAlert(

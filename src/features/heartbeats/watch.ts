@@ -1,3 +1,8 @@
+/**
+ * What the life of a service means for judging it.
+ * In: a service that was just registered, changed or is about to be deleted. Out: its service_state; its events go.
+ * Crash: all of it is in the caller's transaction.
+ */
 import type { Transaction } from '../../platform/db.ts';
 import { closeStaleAlerts } from '../alerts/close-runs.ts';
 import type { AlertContext } from '../alerts/context.ts';

@@ -10,7 +10,11 @@ export async function historyOf(
   return Map.groupBy(await store.history(tx, alertIds), (row) => row.alert_id);
 }
 
-/** Cancels what closed alerts no longer need. */
+/**
+ * Cancels what closed alerts no longer need.
+ * In: notifications that are not final. Out: some of them cancelled.
+ * Crash: all of it is in the caller's transaction.
+ */
 export async function cancelObsolete(tx: Transaction, alertIds: readonly number[]): Promise<void> {
   if (alertIds.length > 0) await store.cancelObsolete(tx, alertIds);
 }

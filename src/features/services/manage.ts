@@ -1,3 +1,8 @@
+/**
+ * Registers, changes, mutes and removes services.
+ * In: a validated request. Out: services, and what follows for state, alerts and mutes.
+ * Crash: each verb is one transaction.
+ */
 import { randomUUID } from 'node:crypto';
 import type { DatabasePool, Transaction } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
