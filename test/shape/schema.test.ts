@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  ALERT_EVENTS,
+  ALERT_STATES,
+  CLOSE_REASONS,
+  SUPPRESSIONS,
+} from '../../src/features/alerts/machine.ts';
+import { ALERT_KINDS, ALERT_REASONS } from '../../src/features/alerts/reason.ts';
+import { STATUSES } from '../../src/features/heartbeats/status.ts';
+import type { Item } from '../../src/features/heartbeats/store-events.ts';
+import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
+import { FIELDS } from '../../src/features/services/fields.ts';
+import { type DatabasePool, openDatabase, sql } from '../../src/platform/db.ts';
+import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { silentLogger } from '../harness/logger.ts';
+
+let database: TestDatabase;
+let db: DatabasePool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = openDatabase({ connection: database.connection, poolSize: 1, log: silentLogger() });
+});
+afterAll(async () => {
+  await db.end();
+  await database.drop();
+});
+
+/** The words of a union type: the compiler refuses a word too many or too few. */
+const wordsOf = <Word extends string>(words: Record<Word, true>) => Object.keys(words);
+const anyCase = (field: object) => (field as { anyCase: string[] }).anyCase;
+
+const IN_CODE: Record<string, readonly string[]> = {
+  'alerts.kind': ALERT_KINDS,
+  'alerts.reason': Object.keys(ALERT_REASONS),
+  'alerts.state': ALERT_STATES,
+  'alerts.close_reason': CLOSE_REASONS,
+  'alert_events.event': ALERT_EVENTS,
+  'alert_events.suppressed': SUPPRESSIONS,
+  'heartbeats.status': STATUSES,
+  'heartbeats.source': wordsOf<Item['source']>({ api: true, signal: true, ping: true }),
+  'service_state.last_status': STATUSES,
+  'services.priority': anyCase(FIELDS.priority),
+  'services.notification_mode': anyCase(FIELDS.notification_mode),
+  'notifications.status': wordsOf<NewNotification['status'] | AttemptResult['status']>({
+    pending: true,
+    skipped: true,
+    cancelled: true,
+    success: true,
+    retrying: true,
+    failed: true,
+  }),
+  'delivery_attempts.outcome': wordsOf<AttemptResult['outcome']>({ sent: true, retry: true, failed: true }),
+};
+
+test('every list of words in the database is the one in the code', async () => {
+  const { rows } = await db.query<{ place: string; definition: string }>(sql`
+    select class.relname || '.' || attribute.attname as place, pg_get_constraintdef(con.oid) as definition
+    from pg_constraint con
+    join pg_class class on class.oid = con.conrelid and not class.relispartition
+    join pg_attribute attribute on attribute.attrelid = class.oid and attribute.attnum = any(con.conkey)
+    where con.contype = 'c' and con.connamespace = 'medic'::regnamespace`);
+  const inDatabase = rows.flatMap(({ place, definition }) => {
+    const list = /= ANY \(ARRAY\[(.+?)\]\)/.exec(definition)?.[1];
+    return list === undefined ? [] : [[place, [...list.matchAll(/'(\w+)'::text/g)].map(([, word]) => word)]];
+  });
+  const sorted = (entries: [string, readonly string[]][]) =>
+    Object.fromEntries(entries.map(([place, words]) => [place, words.toSorted()]));
+  expect(sorted(inDatabase as [string, string[]][])).toEqual(sorted(Object.entries(IN_CODE)));
+});
