@@ -60,7 +60,7 @@ async function embedded(): Promise<{ connection: Connection; stop: () => Promise
 function serverOf(text: string): { connection: Connection; stop: () => Promise<void> } {
   const url = new URL(text);
   const connection = {
-    host: url.hostname || (url.searchParams.get('host') ?? 'localhost'),
+    host: url.searchParams.get('host') ?? (url.hostname || 'localhost'),
     port: Number(url.port || 5432),
     user: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
