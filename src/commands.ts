@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Medic, migrateAll, startMedic } from './lifecycle.ts';
 import { type Role, readConfig } from './platform/config.ts';
 import { openDatabase } from './platform/db.ts';
-import { createLogger } from './platform/logging.ts';
+import { createLogger, named } from './platform/logging.ts';
 import { MIGRATIONS_DIR, pendingMigrations } from './platform/migrate.ts';
 
 /** Exit codes: 0 success, 1 failure, 2 wrong usage (spec 08 section 1). */
@@ -93,7 +93,7 @@ async function runMigrations(options: {
     environment: config.MEDIC_ENVIRONMENT,
     version: config.MEDIC_VERSION,
   });
-  const db = openDatabase({ connection: config.database, poolSize: 2, log });
+  const db = openDatabase({ connection: config.database, poolSize: 2, log: named(log, 'db') });
   try {
     const say = (line: string) => process.stdout.write(`${line}\n`);
     if (options.dryRun === true) {
@@ -102,7 +102,7 @@ async function runMigrations(options: {
       say(`${pending.length} pending`);
       return;
     }
-    log.info({ pod: config.POD_NAME, namespace: config.POD_NAMESPACE }, 'migrating');
+    named(log, 'migrate').info({ pod: config.POD_NAME, namespace: config.POD_NAMESPACE }, 'migrating');
     const applied = await migrateAll(db, log, options.migrationsDir);
     say(`${applied.length} applied`);
   } finally {

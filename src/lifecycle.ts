@@ -204,5 +204,5 @@ class Running implements Medic {
 /** Applies Medic's migrations and those of its job queue. @returns Medic's that were applied. */
 export async function migrateAll(db: DatabasePool, log: Logger, directory?: string): Promise<string[]> {
   await migrateJobs(db, log);
-  return migrate(db, log, directory);
+  return migrate(db, named(log, 'migrate'), directory);
 }
