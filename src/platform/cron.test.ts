@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CronError, parseCron } from './cron.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
-const after = (expression: string, zone: string, from: string, count: number) => {
+const occurrences = (expression: string, zone: string, from: string, count: number) => {
   const schedule = parseCron(expression, zone, NOW);
   const found: string[] = [];
   let at: Date | null = new Date(from);
@@ -27,15 +27,17 @@ describe('daylight saving, as the table of the specification has it', () => {
       ['2026-03-08T07:45', '2026-03-08T08:00', '2026-03-08T08:15', '2026-03-08T08:30'],
     ],
   ])('%s in %s after %s', (expression, zone, from, expected) => {
-    expect(after(expression, zone, from, expected.length)).toEqual(expected);
+    expect(occurrences(expression, zone, from, expected.length)).toEqual(expected);
   });
 
   test('every local time that exists twice fires once, also between its two appearances', () => {
-    expect(after('*/30 * * * *', 'America/Chicago', '2026-11-01T06:10:00Z', 2)).toEqual([
+    expect(occurrences('*/30 * * * *', 'America/Chicago', '2026-11-01T06:10:00Z', 2)).toEqual([
       '2026-11-01T06:30',
       '2026-11-01T08:00',
     ]);
-    expect(after('30 1 * * *', 'America/Chicago', '2026-11-01T06:45:00Z', 1)).toEqual(['2026-11-02T07:30']);
+    expect(occurrences('30 1 * * *', 'America/Chicago', '2026-11-01T06:45:00Z', 1)).toEqual([
+      '2026-11-02T07:30',
+    ]);
   });
 });
 

@@ -95,7 +95,7 @@ test('docs/self-hosting.md lists every metric with its type, and no other', asyn
     PORT: '0',
     MEDIC_LOG_LEVEL: 'ERROR',
   };
-  const medic = await startMedic(readConfig(environment), 'api');
+  const medic = await startMedic(readConfig(environment), 'api', new AbortController().signal);
   try {
     const page = await (await fetch(`${medic.address}/metrics`)).text();
     const exposed = [...page.matchAll(/^# TYPE (\S+ \S+)$/gm)].map(([, metric]) => metric);

@@ -93,5 +93,5 @@ function later(now: Date): Date {
 export async function nextCheck(db: DatabasePool): Promise<Date | null> {
   const [service, run] = await Promise.all([store.nextCheck(db), nextStale(db)]);
   if (service === null || run === null) return service ?? run;
-  return service < run ? service : run;
+  return new Date(Math.min(service.getTime(), run.getTime()));
 }
