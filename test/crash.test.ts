@@ -104,6 +104,7 @@ async function live(name: string, death: Death): Promise<boolean> {
   acknowledged.push(...(await beat(url, name, 'first')));
   if (life.dead) acknowledged.push(...(await beat(medic.url, name, 'again')));
   medic.clock.advance(INTERVAL_SECONDS * 1000 + 101);
+  await medic.receiving();
   if (!life.dead) await runRound(parts).catch(() => {});
   if (!life.dead) await runJobs(parts);
   if (life.dead) await restart();
@@ -170,6 +171,7 @@ test('an attempt whose worker dies before it is recorded is repeated by another,
     return answer(request);
   };
   medic.clock.advance(INTERVAL_SECONDS * 1000 + 101);
+  await medic.receiving();
   await runRound(doomed.parts);
   await runJobs(doomed.parts);
   medic.pagerDuty.answer = answer;
@@ -191,7 +193,7 @@ test('an attempt whose worker dies before it is recorded is repeated by another,
 test('a worker that takes up an attempt which another still makes sends nothing', async () => {
   await register('paged');
   medic.clock.advance(INTERVAL_SECONDS * 1000 + 101);
-  await runRound(medic.parts);
+  await medic.detect();
   const { rows } = await medic.db.query<{ delivery_id: string }>(sql`
     select delivery_id from medic.notifications where channel = 'pagerduty'`);
   const send = tasksOf(medic.parts).deliver as (payload: object) => Promise<void>;

@@ -35,6 +35,8 @@ export interface TestMedic {
   connect(poolSize?: number): DatabasePool;
   /** Moves the clock and lets everything happen that is due by then. */
   advance(duration: string): Promise<void>;
+  /** As if a process had been able to receive all the time until now; nothing is judged without. */
+  receiving(): Promise<void>;
   /** One round of the detector: deadlines and mutes, without deliveries. */
   detect(): Promise<void>;
   /** Lets everything happen that is due now: deadlines, mutes, deliveries. */
@@ -97,11 +99,13 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
         await medic.settle();
       }
     },
-    async detect() {
-      // As if a process had been receiving all the time.
+    async receiving() {
       await db.query(sql`
         insert into medic.ingest_liveness (process_id, last_seen_at) values ('harness', ${clock.now()})
         on conflict (process_id) do update set last_seen_at = excluded.last_seen_at`);
+    },
+    async detect() {
+      await medic.receiving();
       await runRound(parts);
     },
     async settle() {

@@ -8,6 +8,7 @@ import {
 import { ALERT_KINDS, ALERT_REASONS } from '../../src/features/alerts/reason.ts';
 import { STATUSES } from '../../src/features/heartbeats/status.ts';
 import type { Item } from '../../src/features/heartbeats/store-events.ts';
+import type { RunSignal } from '../../src/features/heartbeats/store-runs.ts';
 import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
 import { FIELDS } from '../../src/features/services/fields.ts';
 import { type DatabasePool, openDatabase, sql } from '../../src/platform/db.ts';
@@ -40,6 +41,12 @@ const IN_CODE: Record<string, readonly string[]> = {
   'heartbeats.status': STATUSES,
   'heartbeats.source': wordsOf<Item['source']>({ api: true, signal: true, ping: true }),
   'service_state.last_status': STATUSES,
+  'job_runs.status': wordsOf<RunSignal['status'] | 'STALE_ALERTED'>({
+    STARTED: true,
+    COMPLETED: true,
+    FAILED: true,
+    STALE_ALERTED: true,
+  }),
   'services.priority': anyCase(FIELDS.priority),
   'services.notification_mode': anyCase(FIELDS.notification_mode),
   'notifications.status': wordsOf<NewNotification['status'] | AttemptResult['status']>({

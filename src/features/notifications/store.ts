@@ -75,20 +75,18 @@ export async function beginAttempt(
           where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
             and earlier.destination = notification.destination and earlier.sequence < notification.sequence
             and earlier.status in ('pending', 'retrying'))
-        and not exists (
-          select from medic.delivery_attempts running
-          where running.delivery_id = notification.delivery_id and running.finished_at is null
-            and running.started_at > ${leaseStart})
-      for no key update of notification
     ), begun as (
+      -- The conflict is judged on the newest row, so that of two workers at the same moment one begins.
       insert into medic.delivery_attempts (delivery_id, attempt, started_at)
       select delivery_id, attempt, ${now} from next
       on conflict (delivery_id, attempt) do update set started_at = excluded.started_at
+        where delivery_attempts.finished_at is null and delivery_attempts.started_at <= ${leaseStart}
+      returning delivery_id, attempt
     )
     update medic.notifications notification
-    set status = 'retrying', attempts = next.attempt, last_attempt_at = ${now}
-    from next, medic.alert_events event
-    where notification.delivery_id = next.delivery_id and notification.status in ('pending', 'retrying')
+    set status = 'retrying', attempts = begun.attempt, last_attempt_at = ${now}
+    from begun, medic.alert_events event
+    where notification.delivery_id = begun.delivery_id and notification.status in ('pending', 'retrying')
       and event.alert_event_id = notification.alert_event_id
     returning notification.delivery_id, notification.alert_id, notification.channel, notification.event,
       notification.destination, notification.address, event.facts, notification.attempts as attempt`);
