@@ -18,7 +18,13 @@ export const Instant = Type.String({ format: 'date-time' });
 /** The id in a path. Everything that is not a non-negative integer of PostgreSQL's range is "not found". */
 export const MAX_ID = 2_147_483_647;
 
+/** PostgreSQL stores neither NUL nor half of a surrogate pair: the driver would replace the latter silently. */
+const STORABLE = '^[^\\u0000\\p{Cs}]*$';
+
 /** A text of 1 to `max` characters (code points) that PostgreSQL can store. */
 export function Text(max: number, min = 1) {
-  return Type.String({ minLength: min, maxLength: max, pattern: '^[^\\u0000]*$' });
+  return Type.String({ minLength: min, maxLength: max, pattern: STORABLE });
 }
+
+/** A text to look for, of any length. */
+export const SearchText = Type.String({ pattern: STORABLE });

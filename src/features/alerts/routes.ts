@@ -6,7 +6,7 @@ import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
-import { AnyCase, MAX_ID, Text } from '../../platform/schema.ts';
+import { AnyCase, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { parseInstant } from '../../platform/time.ts';
 import { deliveriesOf } from '../notifications/history.ts';
 import { acknowledgeAlert } from './acknowledge.ts';
@@ -32,7 +32,7 @@ const ListQuery = Type.Object(
     kind: Type.Optional(AnyCase(ALERT_KINDS)),
     reason: Type.Optional(AnyCase(Object.keys(ALERT_REASONS) as AlertReason[])),
     priority: Type.Optional(AnyCase(['p1', 'p2', 'p3', 'p4', 'p5'])),
-    team: Type.Optional(Type.String()),
+    team: Type.Optional(SearchText),
     acknowledged: Type.Optional(Type.Boolean()),
     start_date: Type.Optional(Type.String()),
     end_date: Type.Optional(Type.String()),

@@ -5,7 +5,7 @@ import { clamp } from '../../http/list.ts';
 import type { Router } from '../../http/server.ts';
 import type { Database } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
-import { Instant, Nullable, Text } from '../../platform/schema.ts';
+import { Instant, Nullable, SearchText, Text } from '../../platform/schema.ts';
 import { nameKey } from './name.ts';
 import type { Ingest } from './receive.ts';
 import { parseStatus, STATUSES } from './status.ts';
@@ -18,7 +18,7 @@ const MOST_EVENTS = 250;
 
 const Body = Type.Object(
   {
-    heartbeat_name: Type.String({ minLength: 1, maxLength: 255 }),
+    heartbeat_name: Text(255),
     status: Type.String(),
     service_name: Type.Optional(Type.String()),
     run_id: Type.Optional(Text(255)),
@@ -40,8 +40,8 @@ const Event = Type.Object({
 
 const Query = Type.Object(
   {
-    heartbeat_name: Type.Optional(Type.String()),
-    service_name: Type.Optional(Type.String()),
+    heartbeat_name: Type.Optional(SearchText),
+    service_name: Type.Optional(SearchText),
     maxCount: Type.Optional(Type.String()),
   },
   { additionalProperties: false },

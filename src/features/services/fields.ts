@@ -17,7 +17,7 @@ export const FIELDS = {
   team_id: Nullable(Type.Integer({ minimum: 0 })),
   schedule_id: Nullable(Type.Integer({ minimum: 0 })),
   priority: AnyCase(['p1', 'p2', 'p3', 'p4', 'p5']),
-  runbook: Nullable(Type.String({ maxLength: 2048, pattern: '^[^\\u0000]*$' })),
+  runbook: Nullable(Text(2048, 0)),
   notification_mode: AnyCase(['notify_all', 'notify_until_success']),
 };
 

@@ -3,7 +3,8 @@ import { needs } from '../../http/access.ts';
 import { answers, Envelope, Failure, ok } from '../../http/envelope.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
-import { nameKey } from '../heartbeats/name.ts';
+import { SearchText } from '../../platform/schema.ts';
+import { isName, nameKey } from '../heartbeats/name.ts';
 import { RegisterV1, UpdateV1 } from './fields.ts';
 import { change, type ManageContext, register } from './manage.ts';
 import { ServiceV1, serviceV1 } from './resource.ts';
@@ -12,13 +13,15 @@ import * as store from './store.ts';
 const tags = ['v1'];
 const Params = Type.Object({ heartbeat_name: Type.String() });
 const ListQuery = Type.Object(
-  { service_name: Type.Optional(Type.String()), active: Type.Optional(Type.Integer()) },
+  { service_name: Type.Optional(SearchText), active: Type.Optional(Type.Integer()) },
   { additionalProperties: false },
 );
 
 /** `/service`, and `/v1/service`, its identical alias (spec 01 section 2). */
 export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' | '/v1'): void {
   const { db, clock } = context;
+  const find = async (name: string) =>
+    isName(name) ? store.findByNameKey(db, nameKey(name), clock.now()) : undefined;
 
   app.post(
     `${prefix}/service`,
@@ -75,7 +78,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
       schema: { tags, summary: 'One service', params: Params, response: answers(200, Type.Array(ServiceV1)) },
     },
     async ({ params }) => {
-      const service = await store.findByNameKey(db, nameKey(params.heartbeat_name), clock.now());
+      const service = await find(params.heartbeat_name);
       return ok(service === undefined ? [] : [serviceV1(service, clock.now())]);
     },
   );
@@ -94,7 +97,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
     },
     async ({ params, body }) => {
       const { muted, active, down: _derived, ...input } = body;
-      const service = await store.findByNameKey(db, nameKey(params.heartbeat_name), clock.now());
+      const service = await find(params.heartbeat_name);
       if (service === undefined) {
         throw new MedicError('not_found', `${params.heartbeat_name.slice(0, 255)} is not registered`);
       }

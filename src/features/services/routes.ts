@@ -5,7 +5,7 @@ import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
-import { AnyCase, Instant, MAX_ID } from '../../platform/schema.ts';
+import { AnyCase, Instant, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { expectationOf } from '../heartbeats/watch.ts';
@@ -27,14 +27,14 @@ const Params = Type.Object({ service_id: Type.String() });
 const ListQuery = Type.Object(
   {
     ...PageQuery,
-    heartbeat_name: Type.Optional(Type.String()),
-    service_name: Type.Optional(Type.String()),
-    q: Type.Optional(Type.String({ maxLength: 255 })),
+    heartbeat_name: Type.Optional(SearchText),
+    service_name: Type.Optional(SearchText),
+    q: Type.Optional(Text(255, 0)),
     active: Type.Optional(Type.Boolean()),
     muted: Type.Optional(Type.Boolean()),
     down: Type.Optional(Type.Boolean()),
     state: Type.Optional(AnyCase(SERVICE_STATES)),
-    team: Type.Optional(Type.String()),
+    team: Type.Optional(SearchText),
     team_id: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ID })),
     priority: Type.Optional(AnyCase(['p1', 'p2', 'p3', 'p4', 'p5'])),
     sort: Type.Optional(AnyCase(store.SORTS)),

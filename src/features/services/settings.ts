@@ -1,6 +1,6 @@
 import { CronError, canonicalZone, parseCron } from '../../platform/cron.ts';
 import { invalid } from '../../platform/errors.ts';
-import { MAX_NAME, NAME_PATTERN } from '../heartbeats/name.ts';
+import { isName, MAX_NAME } from '../heartbeats/name.ts';
 
 /** What a request may say about a service; every member optional, already valid by itself. */
 export interface Input {
@@ -142,7 +142,7 @@ function requireHttpUrl(member: string, text: string): void {
 export function storedName(heartbeatName: string, environment = ''): string {
   if (environment === '') return heartbeatName;
   const name = `${environment}-${heartbeatName}`;
-  if ([...name].length > MAX_NAME || !new RegExp(NAME_PATTERN, 'u').test(name)) {
+  if (!isName(name)) {
     throw invalid('environment', `makes a name that is not valid or longer than ${MAX_NAME} characters`);
   }
   return name;
