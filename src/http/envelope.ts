@@ -60,7 +60,12 @@ interface Description {
 
 function describe(error: unknown, required: readonly string[]): Description {
   if (error instanceof MedicError) {
-    return { code: error.code, message: error.message, problems: error.problems };
+    const { code, problems } = error;
+    return {
+      code,
+      message: problems.length === 0 ? error.message : error.message + hint(required),
+      problems,
+    };
   }
   if (isUnavailable(error)) {
     return { code: 'database_unavailable', message: 'The database is unavailable, try again', problems: [] };
@@ -116,8 +121,13 @@ function describeValidation(errors: readonly ValidationError[], required: readon
   const list = distinct
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
     .join('; ');
-  const hint = required.length === 0 ? '' : ` (required: ${required.join(', ')})`;
-  return { code: 'bad_request', message: `${list || 'The request is not valid'}${hint}`, problems: distinct };
+  const message = (list || 'The request is not valid') + hint(required);
+  return { code: 'bad_request', message, problems: distinct };
+}
+
+/** The members that the body of the route must have. */
+function hint(required: readonly string[]): string {
+  return required.length === 0 ? '' : ` (required: ${required.join(', ')})`;
 }
 
 function problemOf({ keyword, instancePath, message, params }: ValidationError): Problem {

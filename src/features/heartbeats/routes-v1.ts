@@ -4,11 +4,11 @@ import { answers, ok } from '../../http/envelope.ts';
 import { clamp } from '../../http/list.ts';
 import type { Router } from '../../http/server.ts';
 import type { Database } from '../../platform/db.ts';
-import { invalid, MedicError } from '../../platform/errors.ts';
-import { Instant, Nullable, SearchText, Text } from '../../platform/schema.ts';
+import { MedicError } from '../../platform/errors.ts';
+import { AnyCase, Instant, Nullable, SearchText, Text } from '../../platform/schema.ts';
 import { nameKey } from './name.ts';
 import type { Ingest } from './receive.ts';
-import { parseStatus, STATUSES } from './status.ts';
+import { STATUSES } from './status.ts';
 import { newestEvents } from './store-events.ts';
 
 const tags = ['v1'];
@@ -19,7 +19,7 @@ const MOST_EVENTS = 250;
 const Body = Type.Object(
   {
     heartbeat_name: Text(255),
-    status: Type.String(),
+    status: AnyCase(STATUSES),
     service_name: Type.Optional(Type.String()),
     run_id: Type.Optional(Text(255)),
     message: Type.Optional(Type.String()),
@@ -56,13 +56,9 @@ export function heartbeatRoutesV1(app: Router, db: Database, ingest: Ingest, pre
       schema: { tags, summary: 'Record a heartbeat', body: Body, response: answers(201, Type.Literal('')) },
     },
     async ({ body }, reply) => {
-      const status = parseStatus(body.status);
-      if (status === undefined) {
-        throw invalid('status', `must be one of ${STATUSES.join(', ')} (required: heartbeat_name, status)`);
-      }
       const { fate } = await ingest.receive({
         service: { nameKey: nameKey(body.heartbeat_name) },
-        status,
+        status: body.status,
         source: 'api',
         runId: body.run_id ?? null,
         message: body.message === undefined ? null : storedMessage(body.message),

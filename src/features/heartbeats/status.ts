@@ -27,9 +27,3 @@ export type JobSignal = (typeof JOB_SIGNALS)[number];
 export function isJobSignal(status: Status): status is JobSignal {
   return JOB_SIGNALS.some((signal) => signal === status);
 }
-
-/** A status in any letter case, or undefined. */
-export function parseStatus(text: string): Status | undefined {
-  const upper = text.toUpperCase();
-  return STATUSES.find((status) => status === upper);
-}

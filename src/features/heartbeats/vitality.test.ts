@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clearsFailure, isFailureReport, parseStatus, STATUSES, type Status } from './status.ts';
+import { clearsFailure, isFailureReport, STATUSES, type Status } from './status.ts';
 import { absorb, isHealthy, type Report, type Vitality } from './vitality.ts';
 
 const NEW: Vitality = {
@@ -18,11 +18,6 @@ const vitalityOf = (threshold: number, ...reports: [Status, number][]) =>
   );
 
 describe('the statuses', () => {
-  test('are read in any letter case', () => {
-    expect(['up', 'Degraded', 'COMPLETED'].map(parseStatus)).toEqual(['UP', 'DEGRADED', 'COMPLETED']);
-    expect(parseStatus('OK')).toBeUndefined();
-  });
-
   test('are six, of which two report failure and three clear one', () => {
     expect(STATUSES.filter(isFailureReport)).toEqual(['DOWN', 'FAILED']);
     expect(STATUSES.filter(clearsFailure)).toEqual(['UP', 'DEGRADED', 'COMPLETED']);
