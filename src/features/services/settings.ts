@@ -133,7 +133,8 @@ function zoneOf(timeZone: string): string {
 
 function requireHttpUrl(member: string, text: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if ((url?.protocol !== 'http:' && url?.protocol !== 'https:') || /[\s\p{Cc}]/u.test(text)) {
+  // The parser adds missing slashes: "http:runbook" would be another address than the one that is shown.
+  if (url === undefined || !/^https?:\/\/[^\s\p{Cc}]+$/iu.test(text)) {
     throw invalid(member, 'must be an absolute http or https address');
   }
 }
