@@ -50,6 +50,11 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
     const outages = await recentOutages(db, clock.now());
     return rows.map((row) => serviceV2(row, { baseUrl, outages }));
   };
+  const find = async (id: number) => {
+    const service = await store.findById(db, id, clock.now());
+    if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
+    return service;
+  };
   const showOne = async (row: store.ServiceRow) => (await show([row]))[0] as Static<typeof ServiceV2>;
 
   app.get(
@@ -96,9 +101,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       schema: { tags, summary: 'One service', params: Params, response: answers(200, ServiceDetail) },
     },
     async ({ params }) => {
-      const id = idOf(params.service_id, 'Service');
-      const service = await store.findById(db, id, clock.now());
-      if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
+      const service = await find(idOf(params.service_id, 'Service'));
       const next_expected_times = upcoming(expectationOf(service), clock.now(), PREVIEWED).map((at) =>
         at.toISOString(),
       );
@@ -118,8 +121,11 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params, body }) =>
-      ok(await showOne(await change(context, idOf(params.service_id, 'Service'), body))),
+    async ({ params, body }) => {
+      const id = idOf(params.service_id, 'Service');
+      const nothing = Object.keys(body).length === 0;
+      return ok(await showOne(await (nothing ? find(id) : change(context, id, body))));
+    },
   );
 
   app.delete(
