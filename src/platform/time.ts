@@ -21,8 +21,8 @@ const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 /** Seconds of a duration: an integer, or `<n>` with one of the given units; undefined when it is not one. */
 export function parseDuration(value: string | number, units: string): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
-  const match = /^(\d{1,12})([a-z]?)$/i.exec(value.trim());
-  const unit = (match?.[2] || 's').toLowerCase();
+  const match = /^(\d{1,12})([a-z])$/i.exec(value.trim());
+  const unit = match?.[2]?.toLowerCase() ?? '';
   if (match === null || !units.includes(unit)) return undefined;
   return Number(match[1]) * (UNIT_SECONDS[unit] ?? 1);
 }
