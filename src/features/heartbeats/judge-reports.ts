@@ -13,7 +13,9 @@ import { absorb, isHealthy, type Vitality } from './vitality.ts';
 /** The answer to one report, given only after its commit (G1). */
 export type Receipt =
   | { fate: 'recorded'; serviceId: number; heartbeatName: string; run?: RunResult }
-  | { fate: 'unknown' | 'inactive' | 'refused' };
+  | { fate: 'unknown' | 'inactive' }
+  /** By the database, alone in its batch. */
+  | { fate: 'refused'; error: unknown };
 
 /** A report whose service has been found. */
 export interface Report {

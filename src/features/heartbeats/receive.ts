@@ -1,6 +1,5 @@
 import type { Clock } from '../../platform/clock.ts';
 import { type DatabasePool, isUnavailable } from '../../platform/db.ts';
-import { MedicError } from '../../platform/errors.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { bisecting, GroupCommit } from './group-commit.ts';
@@ -19,10 +18,11 @@ export interface ReceiveContext extends AlertContext {
 }
 
 /** A report that the database did not take, whatever its neighbours were. */
-const REFUSED = { fate: 'refused', n: 0, service_id: null, heartbeat_name: null } as const;
+type Refusal = Extract<Receipt, { fate: 'refused' }>;
 
-function receiptOf({ fate, service_id, heartbeat_name }: FateRow): Receipt {
-  if (fate === 'refused') return { fate };
+function receiptOf(row: FateRow | Refusal): Receipt {
+  if (row.fate === 'refused') return row;
+  const { fate, service_id, heartbeat_name } = row;
   if (fate === 'inactive') return { fate };
   if (fate !== 'recorded' || service_id === null || heartbeat_name === null) return { fate: 'unknown' };
   return { fate, serviceId: service_id, heartbeatName: heartbeat_name };
@@ -51,11 +51,11 @@ export class Ingest {
 
   /**
    * Resolves once the report is committed.
-   * Rejects with `database_unavailable`, or `overloaded` when too many wait.
+   * Rejects when the database is away or refuses this report, and with `overloaded` when too many wait.
    */
-  async receive(report: Omit<Item, 'receivedAt'>): Promise<Exclude<Receipt, { fate: 'refused' }>> {
+  async receive(report: Omit<Item, 'receivedAt'>): Promise<Exclude<Receipt, Refusal>> {
     const receipt = await this.#queue.submit({ ...report, receivedAt: this.#context.clock.now() });
-    if (receipt.fate === 'refused') throw new MedicError('internal', 'Internal server error');
+    if (receipt.fate === 'refused') throw receipt.error;
     return receipt;
   }
 
@@ -65,19 +65,17 @@ export class Ingest {
   }
 
   async #flush(items: readonly Item[]): Promise<Receipt[]> {
-    const rows = await this.#settled(
-      items,
-      (batch) => recordHealthy(this.#context.db, batch),
-      () => REFUSED,
-    );
+    const rows = await this.#settled(items, (batch) => recordHealthy(this.#context.db, batch));
     const receipts = rows.map(receiptOf);
-    const deferred = [...rows.keys()].filter((index) => rows[index]?.fate === 'deferred');
-    const judged = await this.#settled(
-      deferred.map((index) => ({ item: items[index] as Item, serviceId: rows[index]?.service_id as number })),
-      (batch) => this.#context.db.transaction((tx) => judgeReports(tx, this.#context, batch)),
-      () => REFUSED,
+    const deferred = rows.flatMap((row, index) =>
+      row.fate === 'deferred'
+        ? [{ index, item: items[index] as Item, serviceId: row.service_id as number }]
+        : [],
     );
-    deferred.forEach((index, position) => {
+    const judged = await this.#settled(deferred, (batch) =>
+      this.#context.db.transaction((tx) => judgeReports(tx, this.#context, batch)),
+    );
+    deferred.forEach(({ index }, position) => {
       receipts[index] = judged[position] as Receipt;
     });
     items.forEach((item, index) => {
@@ -89,12 +87,11 @@ export class Ingest {
   async #settled<One, Result>(
     batch: readonly One[],
     run: (batch: readonly One[]) => Promise<Result[]>,
-    refused: () => Result,
-  ): Promise<Result[]> {
+  ): Promise<(Result | Refusal)[]> {
     if (batch.length === 0) return [];
-    return bisecting(batch, run, isUnavailable, (_one, error) => {
+    return bisecting<One, Result | Refusal>(batch, run, isUnavailable, (_one, error) => {
       this.#log.error({ exception: error }, 'a heartbeat could not be stored');
-      return refused();
+      return { fate: 'refused', error };
     });
   }
 

@@ -16,7 +16,7 @@ export interface Item {
  * What became of an item. `deferred`: the service is failing, or this report says so or belongs to a run; it is
  * judged with its alert and its run.
  */
-export type Fate = 'recorded' | 'unknown' | 'inactive' | 'deferred' | 'refused';
+export type Fate = 'recorded' | 'unknown' | 'inactive' | 'deferred';
 
 export interface FateRow {
   n: number;
