@@ -114,6 +114,8 @@ interface Judgement {
   vitality: Vitality;
   /** Failure reports of this round. */
   failures: number;
+  /** The oldest report of this round. */
+  first: Item;
   /** The report that recovered the service, else the newest one. */
   decisive: Item;
   recovers: boolean;
@@ -130,7 +132,7 @@ function judge(subject: Subject, items: readonly Item[]): Judgement {
     recovers = subject.alert !== null && isHealthy(vitality, subject.expectation, item.receivedAt);
   }
   const failures = items.filter((item) => isFailureReport(item.status)).length;
-  return { subject, vitality, failures, decisive, recovers };
+  return { subject, vitality, failures, first: items[0] as Item, decisive, recovers };
 }
 
 async function judgeRound(
@@ -147,15 +149,15 @@ async function judgeRound(
     context,
     judgements
       .filter(({ subject, failures }) => failures > 0 && subject.alert === null)
-      .map(({ subject, decisive }) => ({
+      .map(({ subject, first }) => ({
         serviceId: subject.serviceId,
         kind: 'service' as const,
-        reason: decisive.status === 'DOWN' ? ('reported_down' as const) : ('job_failed' as const),
-        runId: decisive.runId,
-        at: decisive.receivedAt,
+        reason: first.status === 'DOWN' ? ('reported_down' as const) : ('job_failed' as const),
+        runId: first.status === 'FAILED' ? first.runId : null,
+        at: first.receivedAt,
         dueAt: null,
         outageSeconds: 0,
-        report: reportOf(decisive),
+        report: reportOf(first),
       })),
   );
   await countFailures(
