@@ -1,28 +1,30 @@
+import { promisify } from 'node:util';
+import { gunzip as gunzipWithCallback } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MedicError } from '../platform/errors.ts';
 
 /** Depth of arrays and objects in a body (spec 05 section 10). */
 const MAX_NESTING = 32;
 
-/** Reads every body as JSON, whatever its `Content-Type` says; an empty one counts as `{}`. */
-export function readJsonBodies(app: FastifyInstance): void {
+/**
+ * Reads every body as JSON, whatever its `Content-Type` says; an empty one counts as `{}`.
+ * @param limit bytes of a body, before and after decompression.
+ */
+export function readJsonBodies(app: FastifyInstance, limit: number): void {
   const parseSafely = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    try {
-      const text = decode(body);
-      if (text.trim() === '') return done(null, {});
-      if (nesting(text) > MAX_NESTING) {
-        throw new MedicError('bad_request', `The body is nested deeper than ${MAX_NESTING} levels`);
-      }
-      parseSafely(request, text, (error, value) =>
-        error === null
-          ? done(null, value)
-          : done(new MedicError('bad_request', 'The body is not valid JSON')),
-      );
-    } catch (error) {
-      done(error as Error);
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const text = decode(encodingOf(request) === 'gzip' ? await unzip(body, limit) : body);
+    if (text.trim() === '') return {};
+    if (nesting(text) > MAX_NESTING) {
+      throw new MedicError('bad_request', `The body is nested deeper than ${MAX_NESTING} levels`);
     }
+    return new Promise((resolve, reject) => {
+      parseSafely(request, text, (error, value) => {
+        if (error === null) resolve(value);
+        else reject(new MedicError('bad_request', 'The body is not valid JSON'));
+      });
+    });
   });
   // Without Content-Type and length Fastify hands on no body at all; where members are required that is `{}`.
   app.addHook('preValidation', (request: FastifyRequest, _reply, done) => {
@@ -30,14 +32,35 @@ export function readJsonBodies(app: FastifyInstance): void {
     done();
   });
   app.addHook('onRequest', (request, _reply, done) => {
-    const encoding = request.headers['content-encoding']?.trim().toLowerCase();
-    const plain = encoding === undefined || encoding === '' || encoding === 'identity';
+    // It says nothing here, and Fastify would refuse a malformed one.
+    delete request.raw.headers['content-type'];
     done(
-      plain
+      ['', 'identity', 'gzip'].includes(encodingOf(request))
         ? undefined
-        : new MedicError('unsupported_media_type', 'Only the Content-Encoding identity is supported'),
+        : new MedicError(
+            'unsupported_media_type',
+            'Only the Content-Encodings identity and gzip are supported',
+          ),
     );
   });
+}
+
+function encodingOf(request: FastifyRequest): string {
+  return request.headers['content-encoding']?.trim().toLowerCase() ?? '';
+}
+
+const gunzip = promisify(gunzipWithCallback);
+
+async function unzip(body: Buffer, limit: number): Promise<Buffer> {
+  if (body.length === 0) return body;
+  try {
+    return await gunzip(body, { maxOutputLength: limit });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new MedicError('payload_too_large', 'The decompressed body is larger than 1 MiB');
+    }
+    throw new MedicError('bad_request', 'The body is not valid gzip');
+  }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

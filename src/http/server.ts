@@ -41,7 +41,7 @@ export async function createServer(
 ) {
   const log = named(parent, 'http');
   const app = bare(log);
-  readJsonBodies(app);
+  readJsonBodies(app, MAX_BODY_BYTES);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler((error, request, reply) => sendFailure(log, error, request, reply));
   app.addHook('onRequest', (request, reply, done) => {
