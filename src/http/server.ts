@@ -41,7 +41,6 @@ export async function createServer(
 ) {
   const log = named(parent, 'http');
   const app = bare(log);
-  readJsonBodies(app, MAX_BODY_BYTES);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler((error, request, reply) => sendFailure(log, error, request, reply));
   app.addHook('onRequest', (request, reply, done) => {
@@ -50,6 +49,7 @@ export async function createServer(
     reply.header('cache-control', 'no-store');
     done();
   });
+  readJsonBodies(app, MAX_BODY_BYTES);
   observeRequests(app, metrics, log);
   const unmatched = answerUnmatched(app);
   await publishOpenApi(app, version);

@@ -1,9 +1,14 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import { MedicError } from '../platform/errors.ts';
 
 /** Answers a known path with another method by 405 and `Allow`, and an unknown path by 404. Call before any route. */
 export function answerUnmatched(app: FastifyInstance): { complete(): void } {
   const methodsOf = new Map<string, Set<string>>();
+  // Fastify routes a few methods only; a known path is to refuse all that Node reads. CONNECT never gets here.
+  for (const method of METHODS) {
+    if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
   app.addHook('onRoute', ({ url, method }) => {
     const methods = methodsOf.get(url) ?? new Set();
     for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
