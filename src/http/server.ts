@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { MedicError } from '../platform/errors.ts';
 import { type Logger, named } from '../platform/logging.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { readJsonBodies } from './body.ts';
@@ -47,9 +48,12 @@ export async function createServer(
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
-    done();
+    const { httpVersion, headers } = request.raw;
+    const lacksHost = httpVersion === '1.1' && headers.host === undefined;
+    done(lacksHost ? new MedicError('bad_request', 'The Host header is missing') : undefined);
   });
   readJsonBodies(app, MAX_BODY_BYTES);
+  answerWhatNodeRefuses(app.server);
   observeRequests(app, metrics, log);
   const unmatched = answerUnmatched(app);
   await publishOpenApi(app, version);
@@ -69,7 +73,7 @@ function bare(log: Logger) {
     forceCloseConnections: 'idle',
     // What arrives on an open connection during the shutdown is still answered, then the connection is closed.
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000 },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000, requireHostHeader: false },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 8192 },
     genReqId: requestId,
     frameworkErrors: (error, request, reply) => sendFailure(log, error, request, reply),
@@ -110,6 +114,15 @@ const CLIENT_ERRORS: Record<string, { status: number; text: string; message: str
     message: 'The request did not arrive in time',
   },
 };
+
+/** Node by itself would answer these without a body, or not at all. */
+function answerWhatNodeRefuses(server: Server): void {
+  server.on('connect', (_request, socket: Socket) => {
+    refuseConnection(new Error('CONNECT is for proxies'), socket);
+  });
+  // An expectation that nobody knows may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+}
 
 /** What is not even HTTP is answered in the envelope too, and its connection closed. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
