@@ -16,7 +16,10 @@ export const Failure = Type.Object({
   errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
 });
 
-/** The answers of a route: its success, and the failures that any route can give. */
+/** The failures that any route can give. */
+export const failures = { '4xx': Failure, '5xx': Failure };
+
+/** The answers of a route: its success, and its failures. */
 export function answers<Status extends 200 | 201, T extends TSchema>(status: Status, results: T) {
   return { [status]: Envelope(results), '4xx': Failure, '5xx': Failure } as {
     [key in Status]: ReturnType<typeof Envelope<T>>;

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { open } from './access.ts';
+import { failures } from './envelope.ts';
 
 /** Serves the OpenAPI 3.1 document that is generated from the routes. Call before any route. */
 export async function publishOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -39,7 +40,10 @@ export async function publishOpenApi(app: FastifyInstance, version: string): Pro
           schema: {
             summary: 'This document',
             tags: ['docs'],
-            response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true }) },
+            response: {
+              200: Type.Unsafe<object>({ type: 'object', additionalProperties: true }),
+              ...failures,
+            },
           },
         },
         () => app.swagger() as object,

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { open } from '../../http/access.ts';
+import { failures } from '../../http/envelope.ts';
 import type { Router } from '../../http/server.ts';
 import type { Metrics } from '../../platform/metrics.ts';
 import type { HealthCheck, HealthContext } from './check.ts';
@@ -15,7 +16,7 @@ export interface Readiness {
 
 const tags = ['health'];
 const Anything = Type.Unsafe<object>({ type: 'object', additionalProperties: true });
-const responses = { 200: Anything, 503: Anything };
+const responses = { 200: Anything, 503: Anything, ...failures };
 
 /** `/health…`, `/metrics` and the network check (spec 07); answers without envelope. */
 export function healthRoutes(
@@ -64,7 +65,10 @@ export function healthRoutes(
 
   app.get(
     '/v1/healthcheck/network',
-    { config, schema: { tags, summary: 'Nothing but an answer', response: { 204: Type.Null() } } },
+    {
+      config,
+      schema: { tags, summary: 'Nothing but an answer', response: { 204: Type.Null(), ...failures } },
+    },
     (_request, reply) => {
       reply.code(204).send(null);
     },
@@ -77,7 +81,7 @@ export function healthRoutes(
       schema: {
         tags: ['metrics'],
         summary: 'Prometheus or OpenMetrics page',
-        response: { 200: Type.String() },
+        response: { 200: Type.String(), ...failures },
       },
     },
     async (request, reply) => {

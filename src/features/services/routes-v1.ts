@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { needs } from '../../http/access.ts';
-import { answers, Envelope, Failure, ok } from '../../http/envelope.ts';
+import { answers, Envelope, failures, ok } from '../../http/envelope.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { SearchText } from '../../platform/schema.ts';
@@ -34,8 +34,7 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
         response: {
           200: Envelope(ServiceV1),
           201: Envelope(ServiceV1),
-          '4xx': Failure,
-          '5xx': Failure,
+          ...failures,
         },
       },
     },

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { needs } from '../../http/access.ts';
-import { answers, EmptyEnvelope, Failure, ok } from '../../http/envelope.ts';
+import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
 import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
@@ -136,7 +136,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         tags,
         summary: 'Remove a service and its events',
         params: Params,
-        response: { 200: EmptyEnvelope, '4xx': Failure, '5xx': Failure },
+        response: { 200: EmptyEnvelope, ...failures },
       },
     },
     async ({ params }) => {

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RATE_CLASSES } from '../../src/http/access.ts';
+import { startTestMedic, type TestMedic } from '../harness/medic.ts';
+
+/** Method, path, scope and rate class as the specification lists them; "–" needs no key. */
+const SPECIFIED = `
+  GET /health – health
+  GET /health/live – health
+  GET /health/ready – health
+  GET /v1/healthcheck/network – health
+  GET /metrics – metrics
+  GET /docs/openapi.json – docs
+  GET /docs/swagger.json – docs
+  POST /heartbeat write heartbeat
+  GET /heartbeat read heartbeat
+  POST /service write management
+  GET /service read management
+  GET /service/{heartbeat_name} read management
+  POST /service/{heartbeat_name} write management
+  GET /alerts read management
+  GET /v2/services read management
+  POST /v2/services write management
+  GET /v2/services/{service_id} read management
+  PATCH /v2/services/{service_id} write management
+  DELETE /v2/services/{service_id} write management
+  POST /v2/services/{service_id}/mute write management
+  POST /v2/services/{service_id}/unmute write management
+  GET /v2/alerts read management
+  GET /v2/alerts/{alert_id} read management
+  POST /v2/alerts/{alert_id}/acknowledge write management
+`;
+
+/** Paths with an identical alias under /v1. */
+const ALIASED = /^(GET|POST) \/(heartbeat|service|alerts)/;
+
+const ROUTES = SPECIFIED.trim()
+  .split('\n')
+  .map((line) => line.trim())
+  .flatMap((line) => (ALIASED.test(line) ? [line, line.replace(' /', ' /v1/')] : [line]));
+
+type Json = Record<string, unknown>;
+interface Operation extends Json {
+  parameters?: { in: string; name: string; required?: boolean; schema: Json }[];
+  requestBody?: { content: Record<string, { schema: Json }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Json }> }>;
+}
+
+let medic: TestMedic;
+let document: {
+  openapi: string;
+  info: Json;
+  components: Json;
+  paths: Record<string, Record<string, Operation>>;
+};
+let operations: { method: string; path: string; operation: Operation }[];
+beforeAll(async () => {
+  medic = await startTestMedic();
+  document = (await medic.call('GET', '/docs/openapi.json')).body;
+  operations = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  );
+});
+afterAll(() => medic.close());
+
+const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+
+test('the document names exactly the routes of the specification, with scope and rate class', () => {
+  const published = operations
+    .filter(({ method }) => method !== 'HEAD')
+    .map(({ method, path, operation }) => {
+      const scope = operation['x-medic-scope'];
+      return `${method} ${path} ${scope === null ? '–' : scope} ${operation['x-medic-rate-class']}`;
+    });
+  expect(published.sort()).toEqual([...ROUTES].sort());
+});
+
+test('every operation has a scope and a rate class that exist', () => {
+  for (const { method, path, operation } of operations) {
+    expect(RATE_CLASSES, nameOf({ method, path })).toContain(operation['x-medic-rate-class']);
+    expect([null, 'read', 'write', 'admin']).toContain(operation['x-medic-scope']);
+  }
+});
+
+test('an operation asks for a key exactly when it needs a scope', () => {
+  for (const { operation } of operations) {
+    expect(operation.security).toEqual(operation['x-medic-scope'] === null ? [] : [{ apiKey: [] }]);
+  }
+  expect(document.components).toMatchObject({
+    securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
+  });
+});
+
+test('every operation describes its success and its failures', () => {
+  for (const { operation, ...route } of operations) {
+    const name = nameOf(route);
+    const statuses = Object.keys(operation.responses);
+    expect(statuses.filter((status) => /^20[014]$/.test(status)).length, name).toBeGreaterThan(0);
+    expect(statuses, name).toContain('4XX');
+    expect(
+      statuses.some((status) => /^5/.test(status)),
+      name,
+    ).toBe(true);
+    for (const [status, { content, description }] of Object.entries(operation.responses)) {
+      expect(description).toBeTypeOf('string');
+      if (status === '204') continue;
+      const [media, ...more] = Object.values(content ?? {});
+      expect(more).toEqual([]);
+      expect(media?.schema.type, `${name} ${status}`).toBeTypeOf('string');
+      if (status !== '4XX') continue;
+      expect(media?.schema).toMatchObject({
+        required: ['success', 'message', 'results'],
+        properties: { success: { enum: [false] }, message: { type: 'string' }, results: { enum: [''] } },
+      });
+    }
+  }
+});
+
+test('every operation says what it is for', () => {
+  for (const { operation } of operations) {
+    expect(operation.summary).toBeTypeOf('string');
+    expect(operation.tags).toHaveLength(1);
+  }
+});
+
+const TYPES = ['string', 'integer', 'number', 'boolean', 'object', 'array', 'null'];
+/** Keywords of JSON Schema 2020-12, the dialect of OpenAPI 3.1, that Medic uses. */
+const KEYWORDS: Record<string, (value: unknown) => boolean> = {
+  type: (value) => TYPES.includes(value as string),
+  description: (value) => typeof value === 'string',
+  required: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+  properties: (value) => Object.values(value as Json).every((schema) => check(schema as Json)),
+  items: (value) => check(value as Json),
+  anyOf: (value) => Array.isArray(value) && value.length > 0 && value.every((schema) => check(schema)),
+  additionalProperties: (value) => typeof value === 'boolean' || check(value as Json),
+  enum: (value) => Array.isArray(value) && new Set(value).size === value.length && value.length > 0,
+  const: (value) => value !== undefined,
+  default: (value) => value !== undefined,
+  format: (value) => ['date-time', 'uuid', 'uri'].includes(value as string),
+  pattern: (value) => new RegExp(value as string, 'u') instanceof RegExp,
+  minLength: Number.isInteger,
+  maxLength: Number.isInteger,
+  minItems: Number.isInteger,
+  maxItems: Number.isInteger,
+  minimum: Number.isFinite,
+  maximum: Number.isFinite,
+};
+
+function check(schema: Json): boolean {
+  for (const [keyword, value] of Object.entries(schema)) {
+    expect(Object.keys(KEYWORDS), keyword).toContain(keyword);
+    expect(KEYWORDS[keyword]?.(value), `${keyword}: ${JSON.stringify(value)}`).toBe(true);
+  }
+  const { properties, required } = schema as { properties?: Json; required?: string[] };
+  for (const name of required ?? []) expect(Object.keys(properties ?? {})).toContain(name);
+  return true;
+}
+
+test('the document is an OpenAPI 3.1 document', () => {
+  expect(document.openapi).toMatch(/^3\.1\.\d+$/);
+  expect(document.info).toMatchObject({ title: 'Medic', version: expect.any(String) });
+  const templates = Object.keys(document.paths).map((path) => path.replaceAll(/\{[^}]+\}/g, '{}'));
+  expect(new Set(templates).size).toBe(templates.length);
+  for (const { method, path, operation } of operations) {
+    expect(['GET', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'HEAD', 'PATCH', 'TRACE']).toContain(method);
+    expect(path).toMatch(/^\/[^?#]*$/);
+    const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name);
+    const parameters = operation.parameters ?? [];
+    expect(parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)).toEqual(inPath);
+    expect(new Set(parameters.map((parameter) => `${parameter.in} ${parameter.name}`)).size).toBe(
+      parameters.length,
+    );
+    for (const parameter of parameters) {
+      expect(['path', 'query', 'header', 'cookie']).toContain(parameter.in);
+      if (parameter.in === 'path') expect(parameter.required).toBe(true);
+      check(parameter.schema);
+    }
+    for (const { schema } of Object.values(operation.requestBody?.content ?? {})) check(schema);
+    for (const [status, { content }] of Object.entries(operation.responses)) {
+      expect(status).toMatch(/^([1-5]XX|[1-5]\d\d|default)$/);
+      for (const { schema } of Object.values(content ?? {})) check(schema);
+    }
+  }
+});
+
+test('routes with a body refuse unknown members', () => {
+  for (const { operation, ...route } of operations) {
+    for (const { schema } of Object.values(operation.requestBody?.content ?? {})) {
+      expect(schema.additionalProperties, nameOf(route)).toBe(false);
+    }
+  }
+});
+
+test('/docs/swagger.json is the same document, and HEAD works', async () => {
+  expect((await medic.call('GET', '/docs/swagger.json')).body).toEqual(document);
+  expect((await medic.call('HEAD', '/docs/openapi.json')).status).toBe(200);
+});
