@@ -1,6 +1,9 @@
 import type { Parts } from './app.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
+import { heartbeatRoutes } from './features/heartbeats/routes.ts';
+import { pingRoutes } from './features/heartbeats/routes-ping.ts';
+import { signalRoutes } from './features/heartbeats/routes-signals.ts';
 import { heartbeatRoutesV1 } from './features/heartbeats/routes-v1.ts';
 import { serviceRoutes } from './features/services/routes.ts';
 import { serviceRoutesV1 } from './features/services/routes-v1.ts';
@@ -16,6 +19,9 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
       serviceRoutesV1(app, context, prefix);
       alertRoutesV1(app, context, prefix);
     }
+    signalRoutes(app, ingest);
+    pingRoutes(app, ingest);
+    heartbeatRoutes(app, context.db, context.clock);
     serviceRoutes(app, context);
     alertRoutes(app, context);
   });

@@ -148,8 +148,7 @@ test('one heartbeat that the database refuses fails alone', async () => {
   });
   const answers = await Promise.all(
     ['poison', ...fine, 'poison'].map(
-      async (name) =>
-        (await medic.call('POST', '/heartbeat', { heartbeat_name: name, status: 'UP' })).status,
+      async (name) => (await medic.call('POST', '/heartbeat', { heartbeat_name: name, status: 'UP' })).status,
     ),
   );
   expect(answers).toEqual([500, ...fine.map(() => 201), 500]);

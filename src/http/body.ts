@@ -45,6 +45,37 @@ export function readJsonBodies(app: FastifyInstance, limit: number): void {
   });
 }
 
+/** Within `scope`, hands bodies on as text, for routes that decide themselves what one that is not JSON means. */
+export function readTextBodies(scope: FastifyInstance, limit: number): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const plain = encodingOf(request) === 'gzip' ? await unzip(body, limit) : body;
+    return plain.toString('utf8');
+  });
+}
+
+/**
+ * Within `scope`, keeps the first `bytes` of a body as text, whatever its type, and reads the rest to nowhere. Invalid
+ * UTF-8 is replaced; a character that the cut splits is left out.
+ */
+export function keepFirstBytes(scope: FastifyInstance, bytes: number): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, payload, done) => {
+    const kept: Buffer[] = [];
+    let size = 0;
+    payload.on('data', (chunk: Buffer) => {
+      if (size < bytes) kept.push(chunk.subarray(0, bytes - size));
+      size += chunk.length;
+    });
+    payload.on('error', () => done(new MedicError('bad_request', 'The body did not arrive')));
+    payload.on('end', () => {
+      // As a stream that goes on, so that a split last character is held back instead of replaced.
+      const text = new TextDecoder('utf-8').decode(Buffer.concat(kept), { stream: size > bytes });
+      done(null, text);
+    });
+  });
+}
+
 function encodingOf(request: FastifyRequest): string {
   return request.headers['content-encoding']?.trim().toLowerCase() ?? '';
 }

@@ -1,4 +1,6 @@
 import { type TSchema, Type } from 'typebox';
+import { invalid } from '../platform/errors.ts';
+import { parseInstant } from '../platform/time.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 250;
@@ -45,4 +47,12 @@ export function listOf<T>(entries: T[], total: number, page: Page) {
     offset: page.offset,
     has_more: page.offset + entries.length < total,
   };
+}
+
+/** The time in a filter, which names itself when it is none. */
+export function instantOf(member: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const instant = parseInstant(text);
+  if (instant === undefined) throw invalid(member, 'must be a time such as 2026-03-08T08:00:00Z');
+  return instant;
 }

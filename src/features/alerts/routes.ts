@@ -1,13 +1,12 @@
 import { type Static, Type } from 'typebox';
 import { needs } from '../../http/access.ts';
 import { answers, ok } from '../../http/envelope.ts';
-import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
+import { instantOf, ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
 import type { DatabasePool } from '../../platform/db.ts';
-import { invalid, MedicError } from '../../platform/errors.ts';
+import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
-import { parseInstant } from '../../platform/time.ts';
 import { deliveriesOf } from '../notifications/history.ts';
 import { acknowledgeAlert } from './acknowledge.ts';
 import type { AlertContext } from './context.ts';
@@ -133,13 +132,6 @@ function filterOf(query: Static<typeof ListQuery>): store.Filter {
     from: instantOf('start_date', start_date),
     to: instantOf('end_date', end_date),
   };
-}
-
-function instantOf(member: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const instant = parseInstant(text);
-  if (instant === undefined) throw invalid(member, 'must be a time such as 2026-03-08T08:00:00Z');
-  return instant;
 }
 
 const QueryV1 = Type.Object({ active: Type.Optional(Type.Integer()) }, { additionalProperties: false });

@@ -6,14 +6,13 @@ import type { Router } from '../../http/server.ts';
 import type { Database } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, Instant, Nullable, SearchText, Text } from '../../platform/schema.ts';
+import { storedMessage } from './message.ts';
 import { nameKey } from './name.ts';
 import type { Ingest } from './receive.ts';
 import { STATUSES } from './status.ts';
 import { newestEvents } from './store-events.ts';
 
 const tags = ['v1'];
-/** Of a message, this many bytes are kept, cut at a character (spec 01 section 5.1). */
-const MESSAGE_BYTES = 10_240;
 const MOST_EVENTS = 250;
 
 const Body = Type.Object(
@@ -90,15 +89,4 @@ export function heartbeatRoutesV1(app: Router, db: Database, ingest: Ingest, pre
       return ok(rows.map(({ received_at, ...row }) => ({ ...row, time: received_at.toISOString() })));
     },
   );
-}
-
-/** The first 10 240 bytes, cut at a character; NUL, which PostgreSQL cannot store, is removed. */
-export function storedMessage(message: string): string {
-  const text = message.replaceAll('\0', '').toWellFormed();
-  const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length <= MESSAGE_BYTES) return text;
-  let end = MESSAGE_BYTES;
-  // A byte 10xxxxxx continues a character: step back to where it begins.
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.subarray(0, end).toString('utf8');
 }
