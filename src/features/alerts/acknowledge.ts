@@ -19,10 +19,10 @@ export async function acknowledgeAlert(
   acknowledgement: Acknowledgement,
 ): Promise<void> {
   const { alertId, actor } = acknowledgement;
-  const state = await store.lockAlert(tx, alertId);
-  if (state === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
-  if (state === 'closed') throw new MedicError('conflict', `Alert ${alertId} is closed`);
-  if (!statesThatAccept('acknowledge').includes(state)) return;
+  const alert = await store.lockAlert(tx, alertId);
+  if (alert === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
+  if (alert.state === 'closed') throw new MedicError('conflict', `Alert ${alertId} is closed`);
+  if (!statesThatAccept('acknowledge').includes(alert.state)) return;
   await store.acknowledge(tx, acknowledgement);
   await announce(tx, context, [{ alertId, event: 'acknowledged', at: acknowledgement.at }]);
   tx.afterCommit(() => {

@@ -1,4 +1,5 @@
 import type { Transaction } from '../../platform/db.ts';
+import { MedicError } from '../../platform/errors.ts';
 import { closeAlerts } from './close.ts';
 import type { AlertContext } from './context.ts';
 import type { CloseReason } from './machine.ts';
@@ -45,6 +46,23 @@ export async function closeRunAlerts(
       .filter(({ closing }) => closing.reason === 'run_finished')
       .map(({ alert }) => runKey(alert.service_id, alert.run_id)),
   );
+}
+
+/**
+ * Closes an alert of a run by hand. Throws `not_found` for an unknown alert, and `conflict` for a closed one and for
+ * one of a service, which closes by recovery.
+ */
+export async function resolveAlert(
+  tx: Transaction,
+  context: AlertContext,
+  alertId: number,
+  at: Date,
+): Promise<void> {
+  const alert = await store.lockAlert(tx, alertId);
+  if (alert === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
+  if (alert.kind === 'service') throw new MedicError('conflict', 'An alert of a service closes by recovery');
+  if (alert.state === 'closed') throw new MedicError('conflict', `Alert ${alertId} is closed`);
+  await closeAlerts(tx, context, [{ alertId, reason: 'resolved', at }]);
 }
 
 /** Closes the stale alerts of a service whose runs have no limit any more. */

@@ -9,6 +9,7 @@ import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { deliveriesOf } from '../notifications/history.ts';
 import { acknowledgeAlert } from './acknowledge.ts';
+import { resolveAlert } from './close-runs.ts';
 import type { AlertContext } from './context.ts';
 import { ALERT_KINDS, ALERT_REASONS, type AlertReason } from './reason.ts';
 import { AlertDetail, AlertV1, AlertV2, alertV1, alertV2 } from './resource.ts';
@@ -120,6 +121,25 @@ export function alertRoutes(app: Router, context: AlertRouteContext): void {
       const entry = { alertId, actor: 'anonymous', comment, at: clock.now() };
       await db.transaction((tx) => acknowledgeAlert(tx, context, entry));
       return ok(await detail(alertId), 'Alert acknowledged');
+    },
+  );
+
+  app.post(
+    '/v2/alerts/:alert_id/resolve',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Close an alert of a run; one of a service closes by recovery',
+        params: Params,
+        body: Type.Object({}, { additionalProperties: false }),
+        response: answers(200, AlertDetail),
+      },
+    },
+    async ({ params }) => {
+      const alertId = idOf(params.alert_id, 'Alert');
+      await db.transaction((tx) => resolveAlert(tx, context, alertId, clock.now()));
+      return ok(await detail(alertId), 'Alert resolved');
     },
   );
 }

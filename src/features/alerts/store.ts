@@ -169,10 +169,13 @@ export async function closeAlerts(
   return rows;
 }
 
-export async function lockAlert(db: Database, alertId: number): Promise<AlertState | undefined> {
-  const { rows } = await db.query<{ state: AlertState }>(sql`
-    select state from medic.alerts where alert_id = ${alertId} for no key update`);
-  return rows[0]?.state;
+export async function lockAlert(
+  db: Database,
+  alertId: number,
+): Promise<{ state: AlertState; kind: AlertKind } | undefined> {
+  const { rows } = await db.query<{ state: AlertState; kind: AlertKind }>(sql`
+    select state, kind from medic.alerts where alert_id = ${alertId} for no key update`);
+  return rows[0];
 }
 
 export async function acknowledge(db: Database, entry: Acknowledgement): Promise<void> {

@@ -118,6 +118,14 @@ export async function unmuteService(
   });
 }
 
+/** Gives a service a new ping key. Throws `not_found`. */
+export async function rotatePingKey(context: ManageContext, serviceId: number): Promise<ServiceRow> {
+  const at = context.clock.now();
+  return changing(context, serviceId, at, async (tx) => {
+    await store.setPingKey(tx, serviceId, randomUUID(), at);
+  });
+}
+
 /** Runs a change under the lock of the service, and reads the result in the same transaction. */
 function changing(
   context: ManageContext,

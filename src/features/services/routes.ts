@@ -10,7 +10,15 @@ import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { expectationOf } from '../heartbeats/watch.ts';
 import { CreateV2, MuteV2, PatchV2 } from './fields.ts';
-import { change, type ManageContext, muteService, register, remove, unmuteService } from './manage.ts';
+import {
+  change,
+  type ManageContext,
+  muteService,
+  register,
+  remove,
+  rotatePingKey,
+  unmuteService,
+} from './manage.ts';
 import { muteEnd } from './mute-request.ts';
 import { SERVICE_STATES, ServiceV2, serviceV2, upcoming } from './resource.ts';
 import * as store from './store.ts';
@@ -143,6 +151,22 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       await remove(context, idOf(params.service_id, 'Service'));
       return ok('' as const, 'Service deleted');
     },
+  );
+
+  app.post(
+    '/v2/services/:service_id/ping-key/rotate',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'Replace the ping key; the old one is unknown at once',
+        params: Params,
+        body: Type.Object({}, { additionalProperties: false }),
+        response: answers(200, ServiceV2),
+      },
+    },
+    async ({ params }) =>
+      ok(await showOne(await rotatePingKey(context, idOf(params.service_id, 'Service'))), 'Ping key rotated'),
   );
 
   app.post(

@@ -190,6 +190,11 @@ export async function remove(db: Database, serviceId: number): Promise<void> {
   await db.query(sql`delete from medic.services where service_id = ${serviceId}`);
 }
 
+export async function setPingKey(db: Database, serviceId: number, pingKey: string, at: Date): Promise<void> {
+  await db.query(sql`
+    update medic.services set ping_key = ${pingKey}, date_modified = ${at} where service_id = ${serviceId}`);
+}
+
 export async function touch(db: Database, serviceId: number, at: Date): Promise<void> {
   await db.query(sql`update medic.services set date_modified = ${at} where service_id = ${serviceId}`);
 }
