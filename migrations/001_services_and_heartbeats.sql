@@ -48,7 +48,7 @@ create index service_state_check_at on medic.service_state (check_at) where chec
 create index service_state_not_judged on medic.service_state (service_id) where check_at is null;
 create index service_state_alert on medic.service_state (alert_id) where alert_id is not null;
 
-create sequence medic.heartbeat_id_seq as bigint cache 32;
+create sequence medic.heartbeat_id_seq as bigint;
 
 -- Events, one partition for each UTC day. The default partition takes what arrives outside of all of them.
 create table medic.heartbeats (

@@ -92,6 +92,7 @@ class Running implements Medic {
   readonly #worker: Worker | undefined;
   readonly #readiness: Readiness;
   readonly #stopped = new AbortController();
+  #liveness: Promise<void> | undefined;
   #server: Router | undefined;
   #address = '';
 
@@ -148,6 +149,7 @@ class Running implements Medic {
     this.#readiness.stopping = true;
     this.#stopped.abort();
     const drained = Promise.all([
+      this.#liveness,
       this.#server?.close().then(() => ingest.drain()),
       this.#readiness.migrated ? this.#worker?.stop(Math.max(0, timeoutMs - RELEASE_JOBS_MS)) : undefined,
     ]);
@@ -164,7 +166,7 @@ class Running implements Medic {
     const { context } = this.#parts;
     const processId = newProcessId();
     await recordLiveness(context, processId);
-    void repeat('liveness', context.log, this.#stopped.signal, async () => {
+    this.#liveness = repeat('liveness', context.log, this.#stopped.signal, async () => {
       await recordLiveness(context, processId);
       return LIVENESS_EVERY_MS;
     });
