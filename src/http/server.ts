@@ -73,7 +73,13 @@ function bare(log: Logger) {
     forceCloseConnections: 'idle',
     // What arrives on an open connection during the shutdown is still answered, then the connection is closed.
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 5_000, requireHostHeader: false },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: 5_000,
+      requireHostHeader: false,
+      // Node takes the longer one of the two as the limit of the request: its default here is 60 s.
+      headersTimeout: REQUEST_TIMEOUT_MS,
+    },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 8192 },
     genReqId: requestId,
     frameworkErrors: (error, request, reply) => sendFailure(log, error, request, reply),

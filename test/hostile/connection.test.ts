@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createApi } from '../../src/api.ts';
 import { sql } from '../../src/platform/db.ts';
 import { registered, resultsOf } from '../harness/expectations.ts';
 import { startTestMedic, type TestMedic } from '../harness/medic.ts';
@@ -192,6 +193,14 @@ test('requests that are never finished do not keep others waiting', async () => 
   const answers = await Promise.all(Array.from({ length: 20 }, () => medic.call('GET', '/v2/services')));
   expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
   for (const socket of open) socket.destroy();
+});
+
+test('a request must arrive within 30 s, its body included', async () => {
+  // Node swaps the two when the one for the headers is longer, and the body would get that time.
+  const app = await createApi(medic.another(), { migrated: true, stopping: false, workerAlive: () => true });
+  expect(app.server.requestTimeout).toBe(30_000);
+  expect(app.server.headersTimeout).toBeLessThanOrEqual(app.server.requestTimeout);
+  await app.close();
 });
 
 test('random bytes get a refusal or nothing, and never stop the server', async () => {
