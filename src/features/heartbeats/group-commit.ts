@@ -71,7 +71,8 @@ export class GroupCommit<Item, Result> {
 
 /**
  * Runs a batch; when the database refuses it as a whole, its halves, down to the items that cannot be stored:
- * one poisonous item never fails its neighbours.
+ * one poisonous item never fails its neighbours. The last word on an item is its second try alone: the first may have
+ * met something of the moment, such as the partition of its day being made.
  * @param isFatal an error that no smaller batch can avoid, such as a database that is away.
  */
 export async function bisecting<Item, Result>(
@@ -85,10 +86,25 @@ export async function bisecting<Item, Result>(
   } catch (error) {
     if (isFatal(error)) throw error;
     const [only] = batch;
-    if (batch.length === 1 && only !== undefined) return [poisoned(only, error)];
+    if (batch.length === 1 && only !== undefined) return [await runOnceMore(only, run, isFatal, poisoned)];
     const middle = Math.ceil(batch.length / 2);
     const first = await bisecting(batch.slice(0, middle), run, isFatal, poisoned);
     const second = await bisecting(batch.slice(middle), run, isFatal, poisoned);
     return [...first, ...second];
+  }
+}
+
+async function runOnceMore<Item, Result>(
+  item: Item,
+  run: (batch: readonly Item[]) => Promise<Result[]>,
+  isFatal: (error: unknown) => boolean,
+  poisoned: (item: Item, error: unknown) => Result,
+): Promise<Result> {
+  try {
+    const [result] = await run([item]);
+    return result as Result;
+  } catch (error) {
+    if (isFatal(error)) throw error;
+    return poisoned(item, error);
   }
 }
