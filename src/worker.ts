@@ -17,6 +17,9 @@ import { repeat } from './platform/repeat.ts';
 /** The detector sleeps until the next deadline, at least and at most this long. */
 const SHORTEST_SLEEP_MS = 10;
 const LONGEST_SLEEP_MS = 1_000;
+/** When something is due that no round could judge, such as a broken row, or anything while nobody can report. */
+const SLEEP_WHEN_STUCK_MS = 500;
+const LONG_OVERDUE_MS = 1_000;
 const STALLED_AFTER_MS = 60_000;
 const DEAF_TOLD_AFTER_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -114,11 +117,17 @@ export class Worker {
     );
   }
 
+  /** What is long overdue after a round could not be judged: it is tried again, not retried hot. */
+  #untilJudged(check: number, now: number): number {
+    const until = check + SETTLING_MS + 1 - now;
+    return until < -LONG_OVERDUE_MS ? SLEEP_WHEN_STUCK_MS : until;
+  }
+
   async #untilNextDeadline(): Promise<number> {
     const { db, clock } = this.#parts.context;
     const [check, mute] = await Promise.all([nextCheck(db), nextMuteEnd(db)]);
     const now = clock.now().getTime();
-    const untilCheck = check === null ? LONGEST_SLEEP_MS : check.getTime() + SETTLING_MS + 1 - now;
+    const untilCheck = check === null ? LONGEST_SLEEP_MS : this.#untilJudged(check.getTime(), now);
     // A mute that is over and still there could not be ended: it is tried again, not retried hot.
     const untilMute = mute === null || mute.getTime() <= now ? LONGEST_SLEEP_MS : mute.getTime() - now;
     return Math.min(Math.max(Math.min(untilCheck, untilMute), SHORTEST_SLEEP_MS), LONGEST_SLEEP_MS);

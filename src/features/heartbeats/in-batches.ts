@@ -41,6 +41,16 @@ async function judgeAlone(work: BatchWork, serviceId: number): Promise<void> {
   } catch (error) {
     if (isUnavailable(error)) throw error;
     work.log.error({ service_id: serviceId, exception: error }, 'a service could not be judged');
-    await work.setAside(serviceId);
+    await setAside(work, serviceId);
+  }
+}
+
+/** A row that refuses even that stays due; the others are judged all the same. */
+async function setAside({ log, setAside: postpone }: BatchWork, serviceId: number): Promise<void> {
+  try {
+    await postpone(serviceId);
+  } catch (error) {
+    if (isUnavailable(error)) throw error;
+    log.error({ service_id: serviceId, exception: error }, 'a service could not be set aside');
   }
 }
