@@ -120,6 +120,7 @@ test('SIGTERM under load answers every accepted request and ends with 0, Postgre
   await register(url, 'busy');
   const load = new Load(url, 'busy');
   await eventually('load', 10_000, () => load.acknowledged.size > 500);
+  const before = medic.lines().length;
   medic.child.kill('SIGTERM');
   const end = await medic.ended();
   await load.stop();
@@ -128,9 +129,8 @@ test('SIGTERM under load answers every accepted request and ends with 0, Postgre
   expect(load.odd).toEqual([]);
   expect([...load.others.keys()]).toEqual([0]);
   expect(processesBelow(dataDir)).toEqual([]);
-  const log = medic.lines();
-  const troubles = log.filter(({ level }) => level === 'WARNING' || level === 'ERROR');
-  expect(troubles).toMatchObject([{ message: expect.stringContaining('does not authenticate') }]);
+  const log = medic.lines().slice(before);
+  expect(log.filter(({ level }) => level === 'WARNING' || level === 'ERROR')).toEqual([]);
   expect(log.at(-1)).toMatchObject({ message: 'stopped' });
   expect(await missing(dataDir, load)).toEqual([]);
 });
