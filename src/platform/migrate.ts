@@ -6,6 +6,8 @@ import type { Logger } from './logging.ts';
 
 /** Spec 09 section 2: one session advisory lock makes concurrent processes wait for each other. */
 const LOCK_ID = 8439215;
+/** A change of a large table, and the wait for the process that makes it, take as long as they take. */
+const MIGRATION_TIMEOUT_MS = 2 ** 31 - 1;
 const FILE_NAME = /^(\d{3})_[a-z0-9_]+\.sql$/;
 
 export const MIGRATIONS_DIR = path.join(import.meta.dirname, '../../migrations');
@@ -44,7 +46,7 @@ export async function migrate(db: DatabasePool, log: Logger, directory = MIGRATI
   const client = await db.pool.connect();
   let failed: Error | undefined;
   try {
-    await client.query('select pg_advisory_lock($1)', [LOCK_ID]);
+    await client.query(patient('select pg_advisory_lock($1)', [LOCK_ID]));
     const applied: string[] = [];
     for (const migration of await pendingOn(client, directory)) {
       await apply(client, migration);
@@ -62,6 +64,10 @@ export async function migrate(db: DatabasePool, log: Logger, directory = MIGRATI
   }
 }
 
+function patient(text: string, values: unknown[] = []) {
+  return { text, values, query_timeout: MIGRATION_TIMEOUT_MS };
+}
+
 async function apply(client: PoolClient, migration: Migration): Promise<void> {
   const statements = await readFile(migration.file, 'utf8');
   try {
@@ -72,11 +78,11 @@ async function apply(client: PoolClient, migration: Migration): Promise<void> {
          version text primary key,
          applied_at timestamptz(3) not null default clock_timestamp())`,
     );
-    await client.query(statements);
+    await client.query(patient(statements));
     await client.query('insert into medic.schema_migrations (version) values ($1)', [migration.version]);
     await client.query('commit');
   } catch (cause) {
-    await client.query('rollback');
+    await client.query('rollback').catch(() => {});
     throw new Error(`migration ${migration.version} failed: ${String(cause)}`, { cause });
   }
 }
