@@ -1,17 +1,20 @@
-import { afterEach, expect, test, vi } from 'vitest';
-import { cleanUp } from './fixtures/embedded-postgres-harness.ts';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, expect, test, vi } from 'vitest';
+import { cleanUp, tempFolder } from './fixtures/embedded-postgres-harness.ts';
 import { createTestDatabase } from './harness/database.ts';
 import { endMedics, eventually, register, runMedic, send } from './harness/process.ts';
 import { FakePagerDuty } from './harness/receivers.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 30_000 });
 
-afterEach(async () => {
+afterAll(async () => {
   await endMedics();
   await cleanUp();
 });
 
-test('a worker that is killed with a delivery in flight is replaced by another within a minute', async () => {
+// Both are long waits, so they wait together.
+test.concurrent('a worker that is killed with a delivery in flight is replaced by another within a minute', async () => {
   const database = await createTestDatabase();
   const pagerDuty = new FakePagerDuty();
   const answer = pagerDuty.answer;
@@ -46,7 +49,21 @@ test('a worker that is killed with a delivery in flight is replaced by another w
     return sent.status === 'success' && sent.attempts === 1;
   });
   expect(second.lines().map((line) => line.message)).toContain('jobs of dead workers are taken over');
-  await endMedics();
+  for (const { child } of [api, second]) child.kill('SIGKILL');
+  await Promise.all([api.ended(), second.ended()]);
   await pagerDuty.close();
+  await database.drop();
+});
+
+test.concurrent('a migration may take longer than any other statement', async () => {
+  const database = await createTestDatabase();
+  const folder = await tempFolder();
+  await writeFile(join(folder, '900_slow.sql'), 'select pg_sleep(21); create table medic.slow (n integer);');
+  const medic = runMedic({
+    args: ['migrate', '--migrations-dir', folder],
+    env: { DATABASE_URL: database.url },
+  });
+  expect(await medic.ended(), medic.output()).toMatchObject({ code: 0 });
+  expect(medic.output()).toContain('1 applied');
   await database.drop();
 });
