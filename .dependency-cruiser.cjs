@@ -1,6 +1,7 @@
 /**
  * The import table. Everything points in one direction:
- *   main → commands → lifecycle → {api, worker} → app → http, features → platform
+ *   main → commands → operate → lifecycle → {api, worker} → app → http, features → platform
+ *                   → cli → platform
  * Between features only what FEATURES lists.
  */
 const FEATURES = {
@@ -40,6 +41,18 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/platform' },
       to: { path: '^src/(http|features|[^/]+\\.ts$)' },
+    },
+    {
+      name: 'client-commands-speak-http-only',
+      severity: 'error',
+      from: { path: '^src/cli' },
+      to: { path: '^src/', pathNot: '^src/(cli/|platform/(time|environment)\\.ts$)' },
+    },
+    {
+      name: 'client-commands-are-for-the-program-only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(cli/|commands\\.ts$)' },
+      to: { path: '^src/cli/' },
     },
     {
       name: 'http-knows-platform-only',
