@@ -46,6 +46,9 @@ test('each of the other rules refuses the import that it is there for', async ()
     'src/api.ts': imports('./features/alerts/routes.ts'),
     'src/wiring.ts': imports('./features/alerts/store.ts'),
     'src/worker.ts': imports('./features/alerts/routes.ts'),
+    'src/cli/program.ts': '',
+    'src/cli/greedy.ts': imports('../platform/db.ts'),
+    'src/lifecycle.ts': imports('./cli/program.ts'),
     'src/platform/db.ts': '',
     'src/platform/curious.ts': imports('../features/alerts/verb.ts'),
     'src/platform/one.ts': imports('./two.ts'),
@@ -65,6 +68,8 @@ test('each of the other rules refuses the import that it is there for', async ()
     'src/features/alerts/adventurous.ts': imports('../unheard/verb.ts'),
   });
   const expected = [
+    'client-commands-are-for-the-program-only: src/lifecycle.ts → src/cli/program.ts',
+    'client-commands-speak-http-only: src/cli/greedy.ts → src/platform/db.ts',
     'deciding-files-take-values-and-return-values: src/features/alerts/machine.ts → src/platform/db.ts',
     'features-are-in-the-table: src/features/alerts/adventurous.ts → src/features/unheard/verb.ts',
     'features-do-not-know-their-wiring: src/features/alerts/upward.ts → src/main.ts',
