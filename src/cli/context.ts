@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { CliError, ClientExit } from './failure.ts';
+import { CliError, ClientExit, UsageError } from './failure.ts';
 import { addressOf, exchange, resultsOf, type ServerAddress } from './server.ts';
 
 export interface ClientOptions {
@@ -65,6 +65,7 @@ export function action<Arguments extends unknown[]>(
       await run(new Client(options), options, ...(given.slice(0, -2) as Arguments));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
+      if (error instanceof UsageError) command.error(`error: ${error.message}`);
       process.stderr.write(`Error: ${error.message}\n`);
       throw new ClientExit(1);
     }

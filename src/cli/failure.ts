@@ -6,6 +6,9 @@ export class CliError extends Error {
   }
 }
 
+/** What the user typed makes no command: the help is shown with it. */
+export class UsageError extends CliError {}
+
 /** Ends the program with this code; everything has been said already. */
 export class ClientExit extends Error {
   readonly code: number;

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { action, type Client, withServerOptions } from './context.ts';
-import { CliError } from './failure.ts';
+import { CliError, UsageError } from './failure.ts';
 import { wholeNumber } from './options.ts';
 import { printable, table, yesNo } from './table.ts';
 
@@ -99,11 +99,11 @@ export function addServiceCommands(parent: Command): void {
 /** What a new service is expected to do, as `POST /v2/services` takes it. */
 export function expectationOf(options: Record<string, unknown>): Record<string, unknown> {
   const { interval, cron, timezone } = options;
-  if (timezone !== undefined && cron === undefined) throw new CliError('--timezone needs --cron');
+  if (timezone !== undefined && cron === undefined) throw new UsageError('--timezone needs --cron');
   if (cron !== undefined) {
     return { expected_cron: cron, ...(timezone === undefined ? {} : { expected_timezone: timezone }) };
   }
-  if (interval === undefined) throw new CliError('one of --interval and --cron is needed');
+  if (interval === undefined) throw new UsageError('one of --interval and --cron is needed');
   return { alert_interval: interval };
 }
 

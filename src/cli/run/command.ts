@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ClientOptions, withAddressOptions } from '../context.ts';
-import { CliError } from '../failure.ts';
+import { UsageError } from '../failure.ts';
 import { duration, wholeNumber } from '../options.ts';
 import { addressOf } from '../server.ts';
 import { expectationOf } from '../services.ts';
@@ -115,10 +115,10 @@ function registrationOf(options: RunOptions, name: string | undefined): object |
     const lonely = Object.entries({ service, interval, cron, timezone, grace }).find(
       ([, value]) => value !== undefined,
     );
-    if (lonely !== undefined) throw new CliError(`--${lonely[0]} needs --create`);
+    if (lonely !== undefined) throw new UsageError(`--${lonely[0]} needs --create`);
     return undefined;
   }
-  if (pingKey !== undefined) throw new CliError('--create needs the API: leave out --ping-key');
+  if (pingKey !== undefined) throw new UsageError('--create needs the API: leave out --ping-key');
   return {
     heartbeat_name: name,
     service_name: service ?? name,
