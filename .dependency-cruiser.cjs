@@ -51,7 +51,7 @@ module.exports = {
     {
       name: 'client-commands-are-for-the-program-only',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(cli/|commands\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(cli/|(commands|medic-cli)\\.ts$)' },
       to: { path: '^src/cli/' },
     },
     {

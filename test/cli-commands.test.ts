@@ -1,3 +1,6 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Terminal } from './harness/cli.ts';
 import { envelope, FakeMedic } from './harness/fake-medic.ts';
@@ -211,4 +214,20 @@ test('names cannot move the cursor of the terminal', async () => {
   const ended = await terminal.run(['heartbeat', 'list', '--url', server.url]);
   await server.close();
   expect(ended.stdout.toString().split('\n')[2]).toBe('1  | a [2Jb | c d     | t    | UP');
+});
+
+test('medic-cli is another name for these commands, and has no others', async () => {
+  const launcher = path.join(import.meta.dirname, '../bin/medic-cli');
+  const medicCli = (...args: string[]) => spawnSync(launcher, args, { encoding: 'utf8', timeout: 30_000 });
+  const bare = medicCli();
+  expect(bare.status).toBe(1);
+  expect(bare.stdout).toContain('Usage: medic-cli ');
+  expect(bare.stdout).not.toContain('migrate');
+  expect(medicCli('worker').status).toBe(1);
+  expect(medicCli('service').stdout).toContain('Usage: medic-cli service');
+  expect(medicCli('--help').status).toBe(0);
+  const link = path.join(terminal.folder, 'medic-cli');
+  fs.symlinkSync(path.join(import.meta.dirname, '../bin/medic'), link);
+  const refused = spawnSync(link, ['health', '--url', 'http://127.0.0.1:3'], { encoding: 'utf8' });
+  expect(refused).toMatchObject({ status: 1, stderr: 'Error: http://127.0.0.1:3 refuses connections\n' });
 });

@@ -5,7 +5,7 @@ export interface Operations {
   'POST /heartbeat': {
     body: {
       heartbeat_name: string;
-      status: string;
+      status: "UP" | "DEGRADED" | "STARTED" | "COMPLETED" | "DOWN" | "FAILED";
       service_name?: string;
       run_id?: string;
       message?: string;

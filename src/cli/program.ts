@@ -1,4 +1,4 @@
-import type { Command, CommanderError } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { addAlertCommands } from './alerts.ts';
 import { withServerOptions } from './context.ts';
 import { ClientExit } from './failure.ts';
@@ -17,12 +17,27 @@ export function addClientCommands(program: Command): void {
   addAlertCommands(program);
   addHealthCommand(program);
   addRunCommand(program);
-  for (const command of program.commands.slice(before)) asClient(command);
+  for (const command of program.commands.slice(before)) {
+    if (command.commands.length > 0) withServerOptions(command, true);
+    asClient(command);
+  }
+}
+
+/** `medic-cli`: these commands alone. */
+export async function runClientProgram(): Promise<void> {
+  const program = new Command('medic-cli').description('Speaks to a Medic server');
+  addClientCommands(program);
+  asClient(program);
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof ClientExit)) throw error;
+    process.exitCode = error.code;
+  }
 }
 
 /** An incomplete command prints the help and exits with 1, not with the 2 of the server's commands. */
 function asClient(command: Command): void {
-  if (command.commands.length > 0) withServerOptions(command, true);
   command
     .showHelpAfterError()
     .configureOutput({
