@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A process and all below it. */
+export function familyOf(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = stat(Number(name))?.[1];
+    if (parent !== undefined) parents.set(Number(name), Number(parent));
+  }
+  const family = [pid];
+  for (const member of family) {
+    for (const [child, parent] of parents) if (parent === member) family.push(child);
+  }
+  return family;
+}
+
+/** Processor time that processes have used so far, in milliseconds. */
+export function processorMs(pids: readonly number[]): number {
+  const TICK_MS = 10;
+  let ticks = 0;
+  for (const pid of pids) {
+    const fields = stat(pid);
+    ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
+  }
+  return ticks * TICK_MS;
+}
+
+/** Resident memory of a process in MB. */
+export function residentMb(pid: number): number {
+  return kilobytes(`/proc/${pid}/status`, 'VmRSS') / 1024;
+}
+
+/** Memory of processes in MB, pages that several of them share counted once. */
+export function proportionalMb(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss'), 0) / 1024;
+}
+
+function kilobytes(file: string, member: string): number {
+  return Number(new RegExp(`^${member}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
+}
+
+/** The fields of /proc/<pid>/stat after the name, which may itself contain blanks: state, parent, … */
+function stat(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+import { ingest } from './ingest.ts';
+import { cleanUp, cleanUpOnSignals } from './lib/cleanup.ts';
+import { type Outcome, save, table } from './lib/figures.ts';
+import { type Options, readOptions } from './lib/options.ts';
+
+const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = { ingest };
+
+cleanUpOnSignals();
+try {
+  const options = readOptions(process.argv.slice(2));
+  const unknown = options.names.filter((name) => !Object.hasOwn(BENCHES, name));
+  if (unknown.length > 0) {
+    throw new Error(`no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
+  }
+  for (const [name, bench] of Object.entries(BENCHES)) {
+    if (options.names.length > 0 && !options.names.includes(name)) continue;
+    process.stdout.write(`${name} …\n`);
+    const outcome = await bench(options);
+    await cleanUp();
+    await save(name, outcome);
+    process.stdout.write(table(name, outcome.figures));
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  await cleanUp();
+}
