@@ -21,6 +21,8 @@ interface Round extends LoadResult {
   postgresUs: number;
   generatorUs: number;
   updates: { all: number; hot: number };
+  /** Statements of Medic that recorded them. */
+  batches: number;
 }
 
 /** Durable heartbeats for each second, beside two ceilings on the same machine in the same minutes. */
@@ -68,10 +70,12 @@ async function oneRound(
   const before = await countOf(client);
   const postgres = medic.postgres();
   const processor = () => [[server.pid], postgres, [process.pid]].map(processorMs);
+  const batchesBefore = await batchesOf(medic);
   const usedBefore = processor();
   const result = await closedLoop({ port: server.port, connections: CONNECTIONS, seconds, requests });
   const used = processor().map((total, index) => total - (usedBefore[index] ?? 0));
   const acknowledged = result.statuses[201] ?? 0;
+  const batches = (await batchesOf(medic)) - batchesBefore;
   const after = await countOf(client);
   await client.end();
   const [serverUs = 0, postgresUs = 0, generatorUs = 0] = used.map((ms) => (ms * 1000) / acknowledged);
@@ -84,7 +88,14 @@ async function oneRound(
     postgresUs,
     generatorUs,
     updates,
+    batches,
   };
+}
+
+/** How many statements Medic has begun with WITH, nearly all of which record heartbeats. */
+async function batchesOf(medic: MedicChild): Promise<number> {
+  const page = await (await fetch(`http://127.0.0.1:${medic.port}/metrics`)).text();
+  return Number(/operation_duration_seconds_count\{operation="with"[^}]*\} (\d+)/.exec(page)?.[1] ?? 0);
 }
 
 async function countOf(client: pg.Client): Promise<{ rows: number; updates: number; hot: number }> {
@@ -138,6 +149,11 @@ function outcomeOf(rounds: { medic: Round[]; bare: Round[]; transaction: Round[]
         target: { most: 0 },
       },
       { what: 'other answers, broken connections', value: refused(medic), unit: '', target: { most: 0 } },
+      {
+        what: 'heartbeats per transaction',
+        value: sum(medic, ({ acknowledged }) => acknowledged) / sum(medic, ({ batches }) => batches),
+        unit: '',
+      },
       {
         what: 'HOT share of the state updates',
         value: (sum(medic, ({ updates }) => updates.hot) / sum(medic, ({ updates }) => updates.all)) * 100,
