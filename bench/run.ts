@@ -1,11 +1,12 @@
 import { burst } from './burst.ts';
+import { detect } from './detect.ts';
 import { ingest } from './ingest.ts';
 import { cleanUp, cleanUpOnSignals } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
 import { start } from './start.ts';
 
-const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = { ingest, burst, start };
+const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = { ingest, burst, detect, start };
 
 cleanUpOnSignals();
 try {
