@@ -5,7 +5,7 @@ import { temporaryFolder } from './lib/cleanup.ts';
 import { closedLoop, type LoadResult } from './lib/closed-loop.ts';
 import type { Outcome } from './lib/figures.ts';
 import type { Options } from './lib/options.ts';
-import { processorMs } from './lib/processes.ts';
+import { machineMs, processorMs } from './lib/processes.ts';
 import { registerServices } from './lib/services.ts';
 import { median } from './lib/statistics.ts';
 
@@ -21,6 +21,8 @@ interface Round extends LoadResult {
   postgresUs: number;
   generatorUs: number;
   updates: { all: number; hot: number };
+  /** Processors that programs other than these kept busy. */
+  others: number;
   /** Statements of Medic that recorded them. */
   batches: number;
 }
@@ -72,8 +74,12 @@ async function oneRound(
   const processor = () => [[server.pid], postgres, [process.pid]].map(processorMs);
   const batchesBefore = await batchesOf(medic);
   const usedBefore = processor();
+  const machineBefore = machineMs();
+  const started = performance.now();
   const result = await closedLoop({ port: server.port, connections: CONNECTIONS, seconds, requests });
   const used = processor().map((total, index) => total - (usedBefore[index] ?? 0));
+  const own = used.reduce((total, ms) => total + ms, 0);
+  const others = Math.max(0, machineMs() - machineBefore - own) / (performance.now() - started);
   const acknowledged = result.statuses[201] ?? 0;
   const batches = (await batchesOf(medic)) - batchesBefore;
   const after = await countOf(client);
@@ -89,6 +95,7 @@ async function oneRound(
     generatorUs,
     updates,
     batches,
+    others,
   };
 }
 
@@ -178,6 +185,11 @@ function outcomeOf(rounds: { medic: Round[]; bare: Round[]; transaction: Round[]
         what: 'processor time of the bare route per request',
         value: of(bare, ({ serverUs }) => serverUs),
         unit: 'µs',
+      },
+      {
+        what: 'processors kept busy by other programs',
+        value: of([...medic, ...bare, ...transaction], ({ others }) => others),
+        unit: '',
       },
     ],
     runs: rounds,

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+const TICK_MS = 10;
+
 /** A process and all below it. */
 export function familyOf(pid: number): number[] {
   const parents = new Map<number, number>();
@@ -17,13 +19,23 @@ export function familyOf(pid: number): number[] {
 
 /** Processor time that processes have used so far, in milliseconds. */
 export function processorMs(pids: readonly number[]): number {
-  const TICK_MS = 10;
   let ticks = 0;
   for (const pid of pids) {
     const fields = stat(pid);
     ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
   }
   return ticks * TICK_MS;
+}
+
+/**
+ * Processor time that the whole machine has used so far, in milliseconds, whoever used it: other programs make every
+ * number worse, and those that need both cores the most.
+ */
+export function machineMs(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)
+    .flatMap((line) => line.trim().split(/\s+/).slice(1).map(Number));
+  return (user + nice + system + irq + softIrq) * TICK_MS;
 }
 
 /** Resident memory of a process in MB. */
