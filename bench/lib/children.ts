@@ -46,7 +46,7 @@ export function startRival(name: string, environment: Record<string, string> = {
 async function start(file: string, environment: Record<string, string>, listens: RegExp): Promise<Child> {
   const child = spawn(process.execPath, [...profilerFlags(file), file], {
     // Nothing of the caller's configuration: it could name a real database or real receivers.
-    env: { PATH: process.env['PATH'] ?? '', ...environment },
+    env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
     // Its own session: Ctrl-C reaches this process only, which ends the child in order.
     detached: true,
@@ -58,7 +58,7 @@ async function start(file: string, environment: Record<string, string>, listens:
 
 /** `BENCH_CPU_PROFILE=<folder>` leaves a processor profile of every server there. */
 function profilerFlags(file: string): string[] {
-  const folder = process.env['BENCH_CPU_PROFILE'];
+  const folder = process.env.BENCH_CPU_PROFILE;
   if (folder === undefined) return [];
   const name = `${path.basename(file, '.ts')}-${Date.now()}.cpuprofile`;
   return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}`];

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type Parts, wire } from '../../src/app.ts';
+import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from '../../src/features/heartbeats/liveness.ts';
 import { maintainPartitions } from '../../src/features/heartbeats/retain.ts';
 import { migrateAll } from '../../src/lifecycle.ts';
 import { DatabaseClock } from '../../src/platform/clock.ts';
@@ -33,7 +34,8 @@ export async function makeBed(services: number): Promise<Bed> {
   });
   atEnd(() => postgres.stop());
   const log = createLogger({ level: 'ERROR', format: 'json', environment: 'bench', version: '0' });
-  const { recorder, db } = recording(openDatabase({ connection: postgres.connection, poolSize: 10, log }));
+  const unrecorded = openDatabase({ connection: postgres.connection, poolSize: 10, log });
+  const { recorder, db } = recording(unrecorded);
   atEnd(() => db.end());
   await migrateAll(db, log);
   const clock = new DatabaseClock(db.pool, log);
@@ -41,6 +43,8 @@ export async function makeBed(services: number): Promise<Bed> {
   atEnd(() => clock.stop());
   await maintainPartitions(db, log, clock.now(), 30);
   await insertServices(db, services);
+  const { context } = wire({ db: unrecorded, clock, log, metrics: new Metrics(), settings: readConfig({}) });
+  await keepLiveness(context);
   return {
     db,
     clock,
@@ -48,6 +52,14 @@ export async function makeBed(services: number): Promise<Bed> {
     partsWith: (environment) =>
       wire({ db, clock, log, metrics: new Metrics(), settings: readConfig(environment) }),
   };
+}
+
+/** Nothing is judged while no process says that it can receive. */
+async function keepLiveness(context: Parameters<typeof recordLiveness>[0]): Promise<void> {
+  const processId = newProcessId();
+  await recordLiveness(context, processId);
+  const timer = setInterval(() => void recordLiveness(context, processId).catch(() => {}), LIVENESS_EVERY_MS);
+  atEnd(() => clearInterval(timer));
 }
 
 async function insertServices(db: DatabasePool, services: number): Promise<void> {

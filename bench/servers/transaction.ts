@@ -7,10 +7,10 @@ import { heartbeatServer, serve } from './heartbeat-route.ts';
  * on a pool of ten connections, with prepared statements.
  */
 const pool = new pg.Pool({
-  host: process.env['BENCH_DB_HOST'],
-  port: Number(process.env['BENCH_DB_PORT']),
-  user: process.env['BENCH_DB_USER'],
-  database: process.env['BENCH_DB_NAME'],
+  host: process.env.BENCH_DB_HOST,
+  port: Number(process.env.BENCH_DB_PORT),
+  user: process.env.BENCH_DB_USER,
+  database: process.env.BENCH_DB_NAME,
   max: 10,
 });
 
