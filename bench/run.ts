@@ -1,7 +1,7 @@
 import { burst } from './burst.ts';
 import { detect } from './detect.ts';
 import { ingest } from './ingest.ts';
-import { cleanUp, cleanUpOnSignals } from './lib/cleanup.ts';
+import { cleanUp, cleanUpOnSignals, isStopping } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
 import { start } from './start.ts';
@@ -24,7 +24,8 @@ try {
     process.stdout.write(table(name, outcome.figures));
   }
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!isStopping()) process.stderr.write(`${text}\n`);
   process.exitCode = 1;
 } finally {
   await cleanUp();

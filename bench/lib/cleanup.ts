@@ -8,6 +8,11 @@ type Undo = () => Promise<unknown> | unknown;
 const undos: Undo[] = [];
 let stopping: Promise<void> | undefined;
 
+/** Whether a signal ends the benches; what fails from then on is its consequence. */
+export function isStopping(): boolean {
+  return stopping !== undefined;
+}
+
 /** Has `undo` run at the end, however the benches end; last in, first out. */
 export function atEnd(undo: Undo): void {
   undos.push(undo);
