@@ -6,6 +6,7 @@ import path from 'node:path';
 type Undo = () => Promise<unknown> | unknown;
 
 const undos: Undo[] = [];
+let running: Promise<void> = Promise.resolve();
 let stopping: Promise<void> | undefined;
 
 /** Whether a signal ends the benches; what fails from then on is its consequence. */
@@ -18,8 +19,13 @@ export function atEnd(undo: Undo): void {
   undos.push(undo);
 }
 
-/** Runs what is still to be undone. A failure is told and holds nothing up. */
-export async function cleanUp(): Promise<void> {
+/** Runs what is still to be undone, one after the other also when called twice. A failure holds nothing up. */
+export function cleanUp(): Promise<void> {
+  running = running.then(undoAll);
+  return running;
+}
+
+async function undoAll(): Promise<void> {
   for (let undo = undos.pop(); undo !== undefined; undo = undos.pop()) {
     try {
       await undo();
