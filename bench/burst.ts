@@ -1,7 +1,7 @@
 import path from 'node:path';
-import pg from 'pg';
 import { startMedic } from './lib/children.ts';
 import { temporaryFolder } from './lib/cleanup.ts';
+import { onDatabase } from './lib/database.ts';
 import type { Outcome } from './lib/figures.ts';
 import { type OpenResult, openLoop, type Schedule } from './lib/open-loop.ts';
 import type { Options } from './lib/options.ts';
@@ -53,10 +53,9 @@ export async function burst(options: Options): Promise<Outcome> {
   }
 
   async function stored(): Promise<number> {
-    const client = new pg.Client(medic.connection);
-    await client.connect();
-    const { rows } = await client.query<{ n: number }>('select count(*)::int as n from medic.heartbeats');
-    await client.end();
+    const { rows } = await onDatabase(medic, (client) =>
+      client.query<{ n: number }>('select count(*)::int as n from medic.heartbeats'),
+    );
     return rows[0]?.n ?? 0;
   }
 }

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import pg from 'pg';
 import { type Child, type MedicChild, startMedic, startRival } from './lib/children.ts';
 import { temporaryFolder } from './lib/cleanup.ts';
 import { closedLoop, type LoadResult } from './lib/closed-loop.ts';
+import { onDatabase } from './lib/database.ts';
 import type { Outcome } from './lib/figures.ts';
 import type { Options } from './lib/options.ts';
 import { machineMs, processorMs } from './lib/processes.ts';
@@ -67,9 +67,7 @@ async function oneRound(
   requests: readonly Buffer[],
   seconds: number,
 ): Promise<Round> {
-  const client = new pg.Client(medic.connection);
-  await client.connect();
-  const before = await countOf(client);
+  const before = await countOf(medic);
   const postgres = medic.postgres();
   const processor = () => [[server.pid], postgres, [process.pid]].map(processorMs);
   const batchesBefore = await batchesOf(medic);
@@ -82,8 +80,7 @@ async function oneRound(
   const others = Math.max(0, machineMs() - machineBefore - own) / (performance.now() - started);
   const acknowledged = result.statuses[201] ?? 0;
   const batches = (await batchesOf(medic)) - batchesBefore;
-  const after = await countOf(client);
-  await client.end();
+  const after = await countOf(medic);
   const [serverUs = 0, postgresUs = 0, generatorUs = 0] = used.map((ms) => (ms * 1000) / acknowledged);
   const updates = { all: after.updates - before.updates, hot: after.hot - before.hot };
   return {
@@ -105,10 +102,12 @@ async function batchesOf(medic: MedicChild): Promise<number> {
   return Number(/operation_duration_seconds_count\{operation="with"[^}]*\} (\d+)/.exec(page)?.[1] ?? 0);
 }
 
-async function countOf(client: pg.Client): Promise<{ rows: number; updates: number; hot: number }> {
-  const { rows } = await client.query<{ rows: number; updates: number; hot: number }>(`
-    select (select count(*)::int from medic.heartbeats) as rows, n_tup_upd::int as updates, n_tup_hot_upd::int as hot
-    from pg_stat_user_tables where schemaname = 'medic' and relname = 'service_state'`);
+async function countOf(medic: MedicChild): Promise<{ rows: number; updates: number; hot: number }> {
+  const { rows } = await onDatabase(medic, (client) =>
+    client.query<{ rows: number; updates: number; hot: number }>(`
+      select (select count(*)::int from medic.heartbeats) as rows, n_tup_upd::int as updates, n_tup_hot_upd::int as hot
+      from pg_stat_user_tables where schemaname = 'medic' and relname = 'service_state'`),
+  );
   return rows[0] ?? { rows: 0, updates: 0, hot: 0 };
 }
 
