@@ -68,8 +68,7 @@ async function oneRound(
   seconds: number,
 ): Promise<Round> {
   const before = await countOf(medic);
-  const postgres = medic.postgres();
-  const processor = () => [[server.pid], postgres, [process.pid]].map(processorMs);
+  const processor = () => [[server.pid], medic.postgres(), [process.pid]].map(processorMs);
   const batchesBefore = await batchesOf(medic);
   const usedBefore = processor();
   const machineBefore = machineMs();

@@ -17,14 +17,10 @@ export function familyOf(pid: number): number[] {
   return family;
 }
 
-/** Processor time that processes have used so far, in milliseconds. */
+/** Processor time that processes have used so far, in milliseconds, with their children that have ended. */
 export function processorMs(pids: readonly number[]): number {
-  let ticks = 0;
-  for (const pid of pids) {
-    const fields = stat(pid);
-    ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
-  }
-  return ticks * TICK_MS;
+  const ticks = pids.flatMap((pid) => stat(pid)?.slice(11, 15).map(Number) ?? []);
+  return ticks.reduce((total, count) => total + count, 0) * TICK_MS;
 }
 
 /**
