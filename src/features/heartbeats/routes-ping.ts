@@ -7,7 +7,7 @@ import { isUnavailable } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { MESSAGE_BYTES, storedMessage } from './message.ts';
 import type { Ingest } from './receive.ts';
-import { isRunId } from './routes-signals.ts';
+import { isRunId } from './run-id.ts';
 import type { Status } from './status.ts';
 
 /** The key in the path is the credential. */

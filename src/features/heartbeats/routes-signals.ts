@@ -10,10 +10,10 @@ import { Nullable } from '../../platform/schema.ts';
 import type { Receipt } from './judge-reports.ts';
 import { storedMessage } from './message.ts';
 import type { Ingest } from './receive.ts';
+import { isRunId, MAX_RUN_ID } from './run-id.ts';
 import type { JobSignal } from './status.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-const MAX_RUN_ID = 255;
 
 const SIGNALS: Record<string, JobSignal> = { start: 'STARTED', complete: 'COMPLETED', fail: 'FAILED' };
 
@@ -95,11 +95,6 @@ function runIdOf(value: unknown): string | null {
     throw invalid('run_id', `must be a text of 1 to ${MAX_RUN_ID} characters, or an integer`);
   }
   return text;
-}
-
-export function isRunId(text: string): boolean {
-  const characters = [...text].length;
-  return characters >= 1 && characters <= MAX_RUN_ID && !text.includes('\0') && text.isWellFormed();
 }
 
 async function recorded(ingest: Ingest, report: Parameters<Ingest['receive']>[0]): Promise<Receipt> {
