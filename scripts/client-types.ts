@@ -13,7 +13,14 @@ import { createLogger } from '../src/platform/logging.ts';
 import { Metrics } from '../src/platform/metrics.ts';
 
 const FILE = path.join(import.meta.dirname, '../client/src/api.gen.ts');
-const OPERATIONS = ['POST /heartbeat', 'GET /heartbeat', 'POST /service'];
+const OPERATIONS = [
+  'POST /heartbeat',
+  'GET /heartbeat',
+  'POST /service',
+  'POST /v2/heartbeat/{service_id}/start',
+  'POST /v2/heartbeat/{service_id}/complete',
+  'POST /v2/heartbeat/{service_id}/fail',
+];
 
 interface Schema {
   type?: string;

@@ -87,24 +87,23 @@ test('the key and the headers are sent with every request, the environment gives
   expect(second?.path).toBe('/heartbeat?maxCount=1');
 });
 
-test('job signals carry the run', async () => {
-  const server = new FakeMedic('backup');
-  await server.listen();
-  const jobs = new MedicClient({ baseUrl: server.url });
-  await jobs.jobStart(1, { run_id: 'r' });
-  await jobs.jobComplete(1, { run_id: 'r', message: 'done' });
-  await jobs.jobFail(1);
-  await server.close();
-  expect(server.told).toEqual([
-    { name: 'backup', kind: 'start', runId: 'r', message: null },
-    { name: 'backup', kind: 'complete', runId: 'r', message: 'done' },
-    { name: 'backup', kind: 'fail', runId: null, message: null },
-  ]);
-  expect(server.received.map(({ body }) => body)).toEqual([
-    '{"run_id":"r"}',
-    '{"run_id":"r","message":"done"}',
-    '{}',
-  ]);
+test('job signals are one run, whose duration the server knows', async () => {
+  const { results: service } = await client.registerService(CHECKOUT);
+  const started = await client.jobStart(service.service_id, { run_id: 'r' });
+  expect(started.results).toEqual({
+    service_id: service.service_id,
+    heartbeat_name: 'checkout',
+    status: 'STARTED',
+    run_id: 'r',
+  });
+  medic.clock.advance(1_500);
+  const done = await client.jobComplete(service.service_id, { run_id: 'r', message: 'done' });
+  expect(done.results).toMatchObject({ status: 'COMPLETED', run_id: 'r', duration_ms: 1_500 });
+  expect((await client.jobFail(service.service_id)).results).toMatchObject({
+    status: 'FAILED',
+    run_id: null,
+  });
+  expect(await failure(client.jobStart(99))).toMatchObject({ statusCode: 404 });
 });
 
 test('a server that does not answer in time is status 408', async () => {

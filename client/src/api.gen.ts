@@ -69,4 +69,49 @@ export interface Operations {
       last_heartbeat: string | null;
     };
   };
+  /** Signal of a job: start */
+  'POST /v2/heartbeat/{service_id}/start': {
+    results: {
+      service_id: number;
+      heartbeat_name: string;
+      status: "STARTED" | "COMPLETED" | "FAILED";
+      run_id: string | null;
+      duration_ms?: number;
+      duration_alert?: {
+        alert_type: "exceeded";
+        max_duration_ms: number;
+        exceeded_by_ms: number;
+      };
+    };
+  };
+  /** Signal of a job: complete */
+  'POST /v2/heartbeat/{service_id}/complete': {
+    results: {
+      service_id: number;
+      heartbeat_name: string;
+      status: "STARTED" | "COMPLETED" | "FAILED";
+      run_id: string | null;
+      duration_ms?: number;
+      duration_alert?: {
+        alert_type: "exceeded";
+        max_duration_ms: number;
+        exceeded_by_ms: number;
+      };
+    };
+  };
+  /** Signal of a job: fail */
+  'POST /v2/heartbeat/{service_id}/fail': {
+    results: {
+      service_id: number;
+      heartbeat_name: string;
+      status: "STARTED" | "COMPLETED" | "FAILED";
+      run_id: string | null;
+      duration_ms?: number;
+      duration_alert?: {
+        alert_type: "exceeded";
+        max_duration_ms: number;
+        exceeded_by_ms: number;
+      };
+    };
+  };
 }

@@ -31,16 +31,6 @@ export interface JobSignal {
   message?: string | undefined;
 }
 
-/** What the server knows about the run, after a signal of it. */
-export interface JobReport {
-  service_id: number;
-  heartbeat_name: string;
-  status: HeartbeatStatus;
-  run_id: string | null;
-  duration_ms?: number;
-  duration_alert?: { alert_type: string; max_duration_ms: number; exceeded_by_ms: number };
-}
-
 export interface MedicClientOptions {
   /** Default: `MEDIC_BASE_URL`, else `http://localhost:8080`. */
   baseUrl?: string | undefined;
@@ -108,17 +98,26 @@ export class MedicClient {
   }
 
   /** Reports that a job has started. */
-  jobStart(serviceId: number, signal: JobSignal = {}): Promise<Envelope<JobReport>> {
+  jobStart(
+    serviceId: number,
+    signal: JobSignal = {},
+  ): Promise<Answer<'POST /v2/heartbeat/{service_id}/start'>> {
     return this.#call('POST', `/v2/heartbeat/${serviceId}/start`, signal);
   }
 
   /** Reports that a job is done. */
-  jobComplete(serviceId: number, signal: JobSignal = {}): Promise<Envelope<JobReport>> {
+  jobComplete(
+    serviceId: number,
+    signal: JobSignal = {},
+  ): Promise<Answer<'POST /v2/heartbeat/{service_id}/complete'>> {
     return this.#call('POST', `/v2/heartbeat/${serviceId}/complete`, signal);
   }
 
   /** Reports that a job has failed. */
-  jobFail(serviceId: number, signal: JobSignal = {}): Promise<Envelope<JobReport>> {
+  jobFail(
+    serviceId: number,
+    signal: JobSignal = {},
+  ): Promise<Answer<'POST /v2/heartbeat/{service_id}/fail'>> {
     return this.#call('POST', `/v2/heartbeat/${serviceId}/fail`, signal);
   }
 
