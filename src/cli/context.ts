@@ -28,6 +28,10 @@ export class Client {
 
   /** Prints `results` raw when asked for JSON, else as the text that it is turned into. */
   print(results: unknown, asText: () => string): void {
+    // A reader that has seen enough, such as head, is no failure.
+    process.stdout.once('error', (error: NodeJS.ErrnoException) =>
+      process.exit(error.code === 'EPIPE' ? 0 : 1),
+    );
     process.stdout.write(`${this.#json ? JSON.stringify(results, null, 2) : asText()}\n`);
   }
 }

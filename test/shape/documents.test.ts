@@ -10,6 +10,8 @@ const manifest = JSON.parse(read('package.json')) as { version: string; scripts:
 const SELF_HOSTING = read('docs/self-hosting.md');
 /** For those who run the tests; Medic does not read it. */
 const FOR_TESTS = 'MEDIC_TEST_DATABASE_URL';
+/** For the client commands and the client library; the server does not read them. */
+const FOR_CLIENTS = ['MEDIC_API_KEY', 'MEDIC_PING_KEY'];
 
 type Reader = (text: string | undefined) => unknown;
 
@@ -55,7 +57,8 @@ test.each(DOCUMENTS)('%s names only variables that Medic reads', (document) => {
   const named = read(document).match(
     /\b(MEDIC|DATABASE|DB|PG|SLACK|PAGERDUTY|HEARTBEAT|WORKER|ALERT|METRICS|RATE|POD|REDIS|OTEL)_[A-Z_]+\b/g,
   );
-  for (const name of named ?? []) expect([...Object.keys(VARIABLES), FOR_TESTS]).toContain(name);
+  for (const name of named ?? [])
+    expect([...Object.keys(VARIABLES), FOR_TESTS, ...FOR_CLIENTS]).toContain(name);
 });
 
 test.each(DOCUMENTS)('%s cites only paths, headings and scripts that exist', (document) => {
