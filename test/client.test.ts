@@ -128,7 +128,7 @@ test('an answer that is no JSON, and one that is no success, are told apart', as
 
 test('no server is status 0', async () => {
   const error = await failure(new MedicClient({ baseUrl: 'http://127.0.0.1:3' }).getHeartbeats());
-  expect(error.statusCode).toBe(0);
+  expect(error).toMatchObject({ statusCode: 0, message: 'Medic cannot be reached: ECONNREFUSED' });
   expect((await failure(new MedicClient({ baseUrl: 'nonsense' }).getHeartbeats())).statusCode).toBe(0);
 });
 

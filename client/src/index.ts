@@ -187,7 +187,9 @@ export class MedicClient {
       if (error instanceof MedicError) throw error;
       if (time.signal.aborted)
         throw new MedicError('Medic did not answer in time', 408, undefined, { cause: error });
-      throw new MedicError(`Medic cannot be reached: ${textOf(error)}`, 0, undefined, { cause: error });
+      const { cause } = error as { cause?: { code?: string } };
+      const reason = cause?.code ?? textOf(cause ?? error);
+      throw new MedicError(`Medic cannot be reached: ${reason}`, 0, undefined, { cause: error });
     } finally {
       clearTimeout(timer);
     }

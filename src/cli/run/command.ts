@@ -35,7 +35,7 @@ export function addRunCommand(parent: Command): void {
       new Option('--timeout <duration>', 'kill the command after this time, such as 90s, 5m or 2h').argParser(
         (text) => {
           duration(1)(text);
-          return text;
+          return /\d$/.test(text) ? `${text}s` : text;
         },
       ),
     )

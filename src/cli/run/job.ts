@@ -6,7 +6,8 @@ import type { Output } from './output.ts';
 /** Between asking a group that has used up its time to end, and ending it. */
 const KILL_AFTER_MS = 5_000;
 const POLL_MS = 50;
-const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** The first three would end us; the others are meant for the command as well. */
+const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 
 export interface TimeLimit {
   seconds: number;
@@ -17,17 +18,29 @@ export interface TimeLimit {
 /** The command that is wrapped, in a process group of its own. */
 export class Job {
   readonly ended: Promise<End>;
-  readonly #child: ChildProcess | undefined;
+  #child: ChildProcess | undefined;
   #running = true;
   #timedOut: string | undefined;
 
-  /** Starts the command at once. */
-  constructor(command: readonly string[], output: Output, limit: TimeLimit | undefined) {
+  /**
+   * Starts the command at once. Signals are handed on to it: they end the command, and its end is what is reported.
+   *
+   * @param afterwards called for a signal that comes when the command has ended already
+   */
+  constructor(
+    command: readonly string[],
+    output: Output,
+    limit: TimeLimit | undefined,
+    afterwards: () => void,
+  ) {
+    for (const signal of PASSED_ON) {
+      process.on(signal, () => (this.#running ? this.#kill(signal) : afterwards()));
+    }
     const [file = '', ...args] = command;
     try {
       // A group can only be signalled as a whole when it is not ours; Node makes one together with a session.
-      this.#child = spawn(file, args, { stdio: output.stdio, detached: true });
-      const child = this.#child;
+      const child = spawn(file, args, { stdio: output.stdio, detached: true });
+      this.#child = child;
       this.ended = new Promise((resolve) => {
         child.once('error', (error) => resolve(notStarted(file, error)));
         child.once('exit', (code, signal) =>
@@ -39,13 +52,6 @@ export class Job {
     }
     this.ended = this.#withLimit(limit);
     output.started();
-  }
-
-  /** Hands the signals on that would end us; they end the command, and its end is what we report. */
-  passSignalsOn(afterwards: () => void): void {
-    for (const signal of PASSED_ON) {
-      process.on(signal, () => (this.#running ? this.#kill(signal) : afterwards()));
-    }
   }
 
   async #withLimit(limit: TimeLimit | undefined): Promise<End> {

@@ -32,9 +32,8 @@ export async function run(settings: RunSettings): Promise<number> {
   const startedAt = now();
   const clock = performance.now();
   // The job comes first: nothing of what follows may fail before it runs.
-  const job = new Job(settings.command, output, settings.limit);
+  const job = new Job(settings.command, output, settings.limit, () => monitor.cut());
   const monitor = new Monitor(settings, now);
-  job.passSignalsOn(() => monitor.cut());
   const run = { name: settings.name, runId: randomUUID() };
   monitor.report({ ...run, kind: 'start', at: startedAt.toISOString(), message: null });
 
