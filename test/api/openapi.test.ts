@@ -35,9 +35,11 @@ const SPECIFIED = `
   DELETE /v2/services/{service_id} write management
   POST /v2/services/{service_id}/mute write management
   POST /v2/services/{service_id}/unmute write management
+  POST /v2/services/{service_id}/ping-key/rotate write management
   GET /v2/alerts read management
   GET /v2/alerts/{alert_id} read management
   POST /v2/alerts/{alert_id}/acknowledge write management
+  POST /v2/alerts/{alert_id}/resolve write management
 `;
 
 /** Paths with an identical alias under /v1. */
