@@ -7,6 +7,7 @@ import { atEnd } from './cleanup.ts';
 import { familyOf } from './processes.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
+const MAIN = path.join(ROOT, 'src/main.ts');
 
 export interface Child {
   readonly pid: number;
@@ -27,7 +28,7 @@ export async function startMedic(
   environment: Record<string, string> = {},
 ): Promise<MedicChild> {
   const child = await start(
-    path.join(ROOT, 'src/main.ts'),
+    MAIN,
     { PORT: '0', MEDIC_HOST: '127.0.0.1', MEDIC_DATA_DIR: dataDir, ...environment },
     / listens on http:\/\/[^:]+:(\d+)/,
   );
@@ -44,7 +45,8 @@ export function startRival(name: string, environment: Record<string, string> = {
 }
 
 async function start(file: string, environment: Record<string, string>, listens: RegExp): Promise<Child> {
-  const child = spawn(process.execPath, [...profilerFlags(file), file], {
+  const [command = '', ...args] = commandFor(file);
+  const child = spawn(command, args, {
     // Nothing of the caller's configuration: it could name a real database or real receivers.
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -56,12 +58,15 @@ async function start(file: string, environment: Record<string, string>, listens:
   return { pid: child.pid ?? 0, port: await portOf(child, listens), stop };
 }
 
-/** `BENCH_CPU_PROFILE=<folder>` leaves a processor profile of every server there. */
-function profilerFlags(file: string): string[] {
+/**
+ * The program is started as people start it. `BENCH_CPU_PROFILE=<folder>` leaves a processor profile of every server
+ * there, for which Node has to be started directly.
+ */
+function commandFor(file: string): string[] {
   const folder = process.env.BENCH_CPU_PROFILE;
-  if (folder === undefined) return [];
+  if (folder === undefined) return file === MAIN ? [path.join(ROOT, 'bin/medic')] : [process.execPath, file];
   const name = `${path.basename(file, '.ts')}-${Date.now()}.cpuprofile`;
-  return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}`];
+  return [process.execPath, '--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}`, file];
 }
 
 function portOf(child: ChildProcess, listens: RegExp): Promise<number> {
