@@ -1,7 +1,4 @@
-import { enableCompileCache } from 'node:module';
-import path from 'node:path';
-
-enableCompileCache(path.join(import.meta.dirname, '../node_modules/.cache/medic'));
+import './compile-cache.cjs';
 
 const { runClientProgram } = await import('./cli/program.ts');
 await runClientProgram();
