@@ -130,7 +130,7 @@ test('a reader that goes away ends the command as it does without the wrapper', 
   expect(server.told[1]?.message?.startsWith('exit code 141 (SIGPIPE)\ny\n')).toBe(true);
 });
 
-test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+test.for(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1'] as const)(
   '%s reaches the whole group of the command, and the end is still reported',
   async (signal) => {
     const short = signal.slice(3);
@@ -185,4 +185,21 @@ test('the command runs at once, whatever the server does', async () => {
   expect(fs.existsSync(mark)).toBe(true);
   expect(running.child.exitCode).toBeNull();
   expect((await running.ended).code).toBe(0);
+});
+
+test('where no pipe can be made, the output passes through and is not kept', async () => {
+  const args = ['run', 'backup', '--', '/bin/sh', '-c', 'echo out; exit 3'];
+  const ended = await terminal.run(args, { env: { PATH: terminal.folder } });
+  expect(ended).toMatchObject({ code: 3, stderr: '' });
+  expect(ended.stdout.toString()).toBe('out\n');
+  expect(server.told[1]?.message).toBe('exit code 3');
+});
+
+test('nothing is left in the folder of temporary files', async () => {
+  const folder = path.join(terminal.folder, 'temporary');
+  fs.mkdirSync(folder);
+  const ended = await terminal.run(shell('ls "$TMPDIR"; echo done'), { env: { TMPDIR: folder } });
+  expect(ended.stdout.toString()).toBe('done\n');
+  expect(server.told[1]?.message).toBe('done\n');
+  expect(fs.readdirSync(folder)).toEqual([]);
 });
