@@ -57,9 +57,14 @@ export class GroupCommit<Item, Result> {
       const batch = this.#waiting.splice(0, this.#options.maxBatch);
       try {
         const results = await this.#options.flush(batch.map((waiting) => waiting.item));
-        batch.forEach((waiting, index) => {
-          waiting.resolve(results[index] as Result);
-        });
+        const answer = () => {
+          batch.forEach((waiting, index) => {
+            waiting.resolve(results[index] as Result);
+          });
+        };
+        // Answering takes as long as the database needs for a batch: the next one goes on its way before.
+        if (this.#waiting.length === 0) answer();
+        else setImmediate(answer);
       } catch (error) {
         for (const waiting of batch) waiting.reject(error);
       }

@@ -42,6 +42,8 @@ const IS_RUN_SIGNAL = `(run_id is not null and status in ('STARTED', 'COMPLETED'
 
 /**
  * Stores the signs of life of healthy services in one statement: events and states, rows locked in id order.
+ * Each state is looked up by its id: a join over all of them is planned as a comparison of every item with every
+ * service as long as the tables have no statistics, five times as slow.
  * Only `last_*`, `signs` change, none of them indexed, so that the row is updated in place (HOT).
  */
 const RECORD_HEALTHY = {
@@ -58,15 +60,16 @@ const RECORD_HEALTHY = {
         union all select * from medic.services where ping_key = item.ping_key
         union all select * from medic.services where service_id = item.id
       ) service on true
+    ), candidate as (
+      select service_id from known where active
+      group by service_id having not bool_or(status in ('DOWN', 'FAILED') or ${IS_RUN_SIGNAL})
+      order by service_id
     ), healthy as materialized (
-      select state.service_id from medic.service_state state
-      where state.service_id in (select service_id from known where active)
-        and state.service_id not in
-          (select service_id from known
-           where service_id is not null and (status in ('DOWN', 'FAILED') or ${IS_RUN_SIGNAL}))
-        and state.alert_id is null and not state.failure_uncleared
-      order by state.service_id
-      for no key update
+      select state.service_id from candidate cross join lateral (
+        select service_id from medic.service_state
+        where service_id = candidate.service_id and alert_id is null and not failure_uncleared
+        for no key update
+      ) state
     ), stored as (
       insert into medic.heartbeats (service_id, received_at, status, source, run_id, message)
       select service_id, received_at, status, source, run_id, message
