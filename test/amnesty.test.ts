@@ -163,3 +163,28 @@ test('with several signs to a period, the newest ones before the outage still gi
   // The third newest sign is 12:01:00: 12:06:00 + 120 s is before 12:06:00 + 300 s.
   expect(await overdueAt()).toBe('2040-03-01T12:11:00.000Z');
 });
+
+test('an edit of the service leaves its running jobs their amnesty', async () => {
+  await register('api', { alert_interval_seconds: 604_800, max_duration_ms: 100_000 });
+  await medic.call('POST', '/v2/heartbeat/1/start', { run_id: 'r' });
+  await medic.advance('40s');
+  await outage(120);
+  await medic.call('PATCH', '/v2/services/1', { runbook: 'https://example.com/r' });
+  await medic.advance('30s');
+  await medic.call('PATCH', '/v2/services/1', { max_duration_ms: 90_000 });
+  await medic.advance('19s');
+  expect(await alerts()).toEqual([]);
+  await medic.advance('2s');
+  expect(await alerts()).toMatchObject([{ kind: 'stale_job', created_date: '2040-03-01T12:03:30.101Z' }]);
+});
+
+test('the alert about a run tells how long Medic was away meanwhile', async () => {
+  await register('api', { alert_interval_seconds: 604_800, max_duration_ms: 60_000 });
+  await medic.call('POST', '/v2/heartbeat/1/start', { run_id: 'r' });
+  await medic.advance('30s');
+  await outage(120);
+  await medic.advance('31s');
+  expect(medic.slack.messages.map(({ text }) => text)).toEqual([
+    expect.stringContaining('Medic itself was unavailable for 120 s in this period'),
+  ]);
+});

@@ -3,7 +3,7 @@ import type { DatabasePool } from '../../platform/db.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { judgeBatch } from './in-batches.ts';
-import { judgeSilence } from './judge-silence.ts';
+import { type Judging, judgeSilence } from './judge-silence.ts';
 import { canJudge, recentOutages } from './liveness.ts';
 import type { HeartbeatMetrics } from './metrics.ts';
 import { judgeStaleRuns } from './stale-runs.ts';
@@ -47,36 +47,35 @@ export async function detectDue(context: DetectContext): Promise<Round> {
     const now = context.clock.now();
     const { judge, silentMs } = await canJudge(context.db, now);
     if (!judge) return { checked, silentMs };
-    const services = await judgeSilent(context, now);
-    const runs = await judgeStale(context, now);
+    const judging = { now, asOf: settled(now), outages: await recentOutages(context.db, now) };
+    const services = await judgeSilent(context, judging);
+    const runs = await judgeStale(context, judging);
     checked += services;
     context.heartbeatMetrics.servicesChecked.inc(services);
     if (services < BATCH && runs < BATCH) return { checked, silentMs };
   }
 }
 
-async function judgeSilent(context: DetectContext, now: Date): Promise<number> {
-  const asOf = settled(now);
-  const outages = await recentOutages(context.db, now);
+async function judgeSilent(context: DetectContext, judging: Judging): Promise<number> {
+  const { now, asOf } = judging;
   return judgeBatch({
     db: context.db,
     log: named(context.log, 'detect'),
     claim: (tx) => store.lockDue(tx, asOf, BATCH),
     claimOne: (tx, serviceId) => store.lockIfDue(tx, serviceId, asOf),
-    judge: async (tx, ids) =>
-      judgeSilence(tx, context, await store.subjects(tx, ids), { now, asOf, outages }),
+    judge: async (tx, ids) => judgeSilence(tx, context, await store.subjects(tx, ids), judging),
     setAside: (serviceId) => store.postpone(context.db, serviceId, later(now)),
   });
 }
 
-async function judgeStale(context: DetectContext, now: Date): Promise<number> {
-  const asOf = settled(now);
+async function judgeStale(context: DetectContext, judging: Judging): Promise<number> {
+  const { now, asOf } = judging;
   return judgeBatch({
     db: context.db,
     log: named(context.log, 'detect'),
     claim: async (tx) => store.lockFree(tx, await servicesWithStaleRuns(tx, asOf, BATCH)),
     claimOne: store.lockById,
-    judge: (tx, ids) => judgeStaleRuns(tx, context, ids, { now, asOf }),
+    judge: (tx, ids) => judgeStaleRuns(tx, context, ids, judging),
     setAside: (serviceId) => store.postponeRuns(context.db, serviceId, later(now)),
   });
 }

@@ -60,7 +60,7 @@ async function endOutage(tx: Transaction, processId: string, clock: Clock): Prom
   await store.saveLiveness(tx, processId, endedAt);
   if (startedAt === null || endedAt.getTime() - startedAt.getTime() <= OUTAGE_AFTER_MS) return null;
   await store.insertOutage(tx, { startedAt, endedAt });
-  await extendRuns(tx, startedAt, endedAt);
+  await extendRuns(tx, { startedAt, endedAt });
   return { startedAt, endedAt };
 }
 

@@ -1,5 +1,7 @@
 import type { Transaction } from '../../platform/db.ts';
 import { openAlerts } from '../alerts/open.ts';
+import type { Judging } from './judge-silence.ts';
+import { outageSeconds } from './outage.ts';
 import type { RunContext } from './runs.ts';
 import { markStale } from './store-runs.ts';
 
@@ -12,8 +14,9 @@ export async function judgeStaleRuns(
   tx: Transaction,
   context: RunContext,
   serviceIds: readonly number[],
-  { now, asOf }: { now: Date; asOf: Date },
+  judging: Judging,
 ): Promise<void> {
+  const { now, asOf } = judging;
   const runs = await markStale(tx, serviceIds, asOf);
   await openAlerts(
     tx,
@@ -25,7 +28,7 @@ export async function judgeStaleRuns(
       runId: run.run_id,
       at: now,
       dueAt: run.stale_at,
-      outageSeconds: 0,
+      outageSeconds: outageSeconds(run.started_at, [], judging),
       report: null,
     })),
   );

@@ -1,4 +1,6 @@
+import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
+import type { Outage } from './outage.ts';
 
 /** A signal of a run: its start or its end. */
 export interface RunSignal {
@@ -78,6 +80,7 @@ export async function servicesWithStaleRuns(db: Database, before: Date, limit: n
 export interface StaleRun {
   service_id: number;
   run_id: string;
+  started_at: Date;
   stale_at: Date;
 }
 
@@ -89,11 +92,11 @@ export async function markStale(
 ): Promise<StaleRun[]> {
   const { rows } = await db.query<StaleRun>(sql`
     with due as (
-      select service_id, run_id, stale_at from medic.job_runs
+      select service_id, run_id, started_at, stale_at from medic.job_runs
       where service_id = any(${serviceIds}) and stale_at < ${before} and status = 'STARTED')
     update medic.job_runs run set status = 'STALE_ALERTED', stale_at = null
     from due where run.service_id = due.service_id and run.run_id = due.run_id
-    returning due.service_id, due.run_id, due.stale_at`);
+    returning due.service_id, due.run_id, due.started_at, due.stale_at`);
   return rows;
 }
 
@@ -103,22 +106,31 @@ export async function nextStale(db: Database): Promise<Date | null> {
   return rows[0]?.at ?? null;
 }
 
-/** Applies a changed limit to the running runs of a service; null: none of them becomes stale. */
+/** Applies a changed limit to the running runs of a service, with their amnesty; null: none of them becomes stale. */
 export async function limitRuns(
   db: Database,
   serviceId: number,
   maxDurationMs: number | null,
+  outages: readonly Outage[],
 ): Promise<void> {
+  const running = sql`service_id = ${serviceId} and status = 'STARTED' and completed_at is null`;
   await db.query(sql`
     update medic.job_runs set stale_at = started_at + ${maxDurationMs}::bigint * interval '1 millisecond'
-    where service_id = ${serviceId} and status = 'STARTED' and completed_at is null`);
+    where ${running}`);
+  if (maxDurationMs === null) return;
+  for (const outage of outages) await extend(db, running, outage);
 }
 
 /** Extends the limits of running runs by an outage that began before they passed. */
-export async function extendRuns(db: Database, startedAt: Date, endedAt: Date): Promise<void> {
+export function extendRuns(db: Database, outage: Outage): Promise<void> {
+  return extend(db, sql`true`, outage);
+}
+
+async function extend(db: Database, which: Sql, { startedAt, endedAt }: Outage): Promise<void> {
+  // A run that was started in an outage was heard as that ended: only the rest of it counts.
   await db.query(sql`
-    update medic.job_runs set stale_at = stale_at + (${endedAt}::timestamptz - ${startedAt}::timestamptz)
-    where stale_at >= ${startedAt}`);
+    update medic.job_runs set stale_at = stale_at + (${endedAt}::timestamptz - greatest(started_at, ${startedAt}))
+    where ${which} and stale_at >= ${startedAt} and started_at < ${endedAt}`);
 }
 
 export async function countStale(db: Database): Promise<number> {

@@ -7,6 +7,7 @@ import type { Transaction } from '../../platform/db.ts';
 import { closeStaleAlerts } from '../alerts/close-runs.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import type { Expectation } from './expectation.ts';
+import { recentOutages } from './liveness.ts';
 import { nextCheckOf, noCheck } from './next-check.ts';
 import * as store from './store.ts';
 import { deleteEvents, newestSigns } from './store-events.ts';
@@ -44,7 +45,7 @@ export async function adapt(
   const [subject] = await store.subjects(tx, [serviceId]);
   if (subject === undefined) return;
   const { active, alert, expectation, vitality, maxDurationMs } = subject;
-  await limitRuns(tx, serviceId, active ? maxDurationMs : null);
+  await limitRuns(tx, serviceId, active ? maxDurationMs : null, await recentOutages(tx, at));
   if (maxDurationMs === null) await closeStaleAlerts(tx, context, serviceId, at);
   if (!active) {
     await store.saveVitality(tx, [{ serviceId, vitality: { ...vitality, failureUncleared: false } }]);
