@@ -178,6 +178,37 @@ test('an edit of the service leaves its running jobs their amnesty', async () =>
   expect(await alerts()).toMatchObject([{ kind: 'stale_job', created_date: '2040-03-01T12:03:30.101Z' }]);
 });
 
+test('what reports as Medic comes back, before that is recorded, is not given the whole outage', async () => {
+  await register('api', { alert_interval_seconds: 60 });
+  await register('run', { alert_interval_seconds: 604_800, max_duration_ms: 60_000 });
+  await medic.receiving();
+  medic.clock.advance(3_599_000);
+  expect((await beat('api')).status).toBe(201);
+  await medic.call('POST', '/v2/heartbeat/2/start', { run_id: 'r' });
+  medic.clock.advance(1_000);
+  await recordLiveness(medic.parts.context, 'back');
+  expect(await overdueAt()).toBe('2040-03-01T13:01:00.000Z');
+  await medic.advance('59s');
+  expect(await alerts()).toEqual([]);
+  await medic.advance('2s');
+  expect(await alerts()).toMatchObject([{ kind: 'stale_job' }, { kind: 'service', heartbeat_name: 'api' }]);
+});
+
+test('an occurrence that is waited for longer does not hide the next one', async () => {
+  await register('minutely', { expected_cron: '* * * * *', grace_period_seconds: 60 });
+  await medic.advance('30s');
+  await outage(300);
+  // 12:05 lies in the outage, but not 12:06: its deadline is five minutes later.
+  expect(await overdueAt()).toBe('2040-03-01T12:11:00.000Z');
+  await medic.advance('60s');
+  await beat('minutely');
+  expect(await overdueAt()).toBe('2040-03-01T12:08:00.000Z');
+  await medic.advance('89s');
+  expect(await alerts()).toEqual([]);
+  await medic.advance('2s');
+  expect(await alerts()).toMatchObject([{ created_date: '2040-03-01T12:08:00.101Z' }]);
+});
+
 test('the alert about a run tells how long Medic was away meanwhile', async () => {
   await register('api', { alert_interval_seconds: 604_800, max_duration_ms: 60_000 });
   await medic.call('POST', '/v2/heartbeat/1/start', { run_id: 'r' });

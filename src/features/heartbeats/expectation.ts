@@ -70,7 +70,8 @@ function occurrenceAfter(expectation: CronExpectation, after: Date, outages: rea
 
 /**
  * The next instant at which a healthy service changes: it becomes late, or overdue. Interval mode is only looked at
- * when it is overdue.
+ * when it is overdue. Never later than the deadline after whatever it reports from `now` on, since a sign of life
+ * does not change when a service is looked at.
  */
 export function nextLook(
   expectation: Expectation,
@@ -79,10 +80,21 @@ export function nextLook(
   outages: readonly Outage[] = [],
 ): Date {
   const { expectedAt, overdueAt } = deadline(expectation, signs, outages);
-  if (expectation.mode === 'interval') return overdueAt;
+  if (expectation.mode === 'interval') {
+    if (outages.length === 0) return overdueAt;
+    // A sign to come counts itself, or makes a newer one count, and their periods may hold less of an outage.
+    const others = [...signs.slice(0, expectation.threshold - 1), now]
+      .map((sign) => deadline({ ...expectation, threshold: 1 }, [sign], outages).overdueAt)
+      .filter((other) => other > now);
+    return earliest(overdueAt, ...others);
+  }
   if (now < expectedAt) return expectedAt;
-  const following = expectation.next(expectedAt) ?? NEVER;
-  return following < overdueAt && following > now ? following : overdueAt;
+  const following = expectation.next(now) ?? NEVER;
+  return earliest(following, overdueAt);
+}
+
+function earliest(...instants: readonly Date[]): Date {
+  return new Date(Math.min(...instants.map((instant) => instant.getTime())));
 }
 
 /** True when the signs of a service at `at`, the newest of them just received, satisfy its expectation. */

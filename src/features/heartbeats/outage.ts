@@ -4,6 +4,9 @@ export interface Outage {
   endedAt: Date;
 }
 
+/** For so long after the last record a process may have lived on and heard reports. */
+const LIVES_ON_MS = 4_000;
+
 /**
  * A deadline with its amnesty: extended by each outage that began before it passed and ended after `anchor`, the
  * instant it counts from. Reports sent meanwhile are lost, and the next may take a whole period: `wholePeriodMs`
@@ -21,7 +24,9 @@ export function extended(
     const [start, end] = [startedAt.getTime(), endedAt.getTime()];
     if (end <= anchor.getTime()) continue;
     if (start > at) break;
-    at = Math.max(at + end - start, end + wholePeriodMs);
+    // What reported in an outage was heard as it ended, before that was recorded: only the rest of it was lost.
+    const inside = wholePeriodMs > 0 && anchor.getTime() > start + LIVES_ON_MS;
+    at = Math.max(at + end - (inside ? anchor.getTime() : start), end + wholePeriodMs);
   }
   return new Date(at);
 }
