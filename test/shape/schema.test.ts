@@ -75,3 +75,15 @@ test('every list of words in the database is the one in the code', async () => {
     Object.fromEntries(entries.map(([place, words]) => [place, words.toSorted()]));
   expect(sorted(inDatabase as [string, string[]][])).toEqual(sorted(Object.entries(IN_CODE)));
 });
+
+test('what a deletion cascades to is found by an index, however much of it there is', async () => {
+  const { rows } = await db.query<{ reference: string }>(sql`
+    select con.conrelid::regclass || ' ' || con.conkey::text as reference
+    from pg_constraint con
+    where con.contype = 'f' and con.connamespace = 'medic'::regnamespace
+      and not exists (
+        select from pg_index index
+        where index.indrelid = con.conrelid and index.indpred is null
+          and (index.indkey::int2[])[0:cardinality(con.conkey) - 1] @> con.conkey)`);
+  expect(rows).toEqual([]);
+});
