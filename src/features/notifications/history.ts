@@ -1,7 +1,16 @@
 import type { Database, Transaction } from '../../platform/db.ts';
 import * as store from './store.ts';
 
-/** What was written about alerts so far, by alert, oldest first. */
+/** How alerts were told to people when they opened, by alert, oldest first. */
+export async function openingsOf(
+  tx: Transaction,
+  alertIds: readonly number[],
+): Promise<Map<number, store.HistoryRow[]>> {
+  if (alertIds.length === 0) return new Map();
+  return Map.groupBy(await store.openings(tx, alertIds), (row) => row.alert_id);
+}
+
+/** What was written about alerts so far, by alert, oldest first; what was written repeatedly is one row. */
 export async function historyOf(
   tx: Transaction,
   alertIds: readonly number[],

@@ -1,3 +1,4 @@
+import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
 import type { AlertFacts } from './facts.ts';
 
@@ -166,14 +167,25 @@ export interface HistoryRow {
   destination: string;
   address: Record<string, string>;
   status: string;
+  /** The most of those that the row stands for. */
   attempts: number;
 }
 
-export async function history(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
+export function history(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
+  return historyWhere(db, sql`alert_id = any(${alertIds})`);
+}
+
+/** Of the history, how alerts were opened: a few rows, however many reminders followed. */
+export function openings(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
+  return historyWhere(db, sql`alert_id = any(${alertIds}) and event = 'opened'`);
+}
+
+async function historyWhere(db: Database, condition: Sql): Promise<HistoryRow[]> {
   const { rows } = await db.query<HistoryRow>(sql`
-    select alert_id, channel, event, destination, address, status, attempts
-    from medic.notifications where alert_id = any(${alertIds})
-    order by sequence`);
+    select alert_id, channel, event, destination, address, status, max(attempts) as attempts
+    from medic.notifications where ${condition}
+    group by alert_id, channel, event, destination, address, status
+    order by min(sequence)`);
   return rows;
 }
 

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../platform/db.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
-import { cancelObsolete, historyOf } from '../notifications/history.ts';
+import { cancelObsolete, historyOf, openingsOf } from '../notifications/history.ts';
 import { enqueue } from '../notifications/outbox.ts';
 import { type DefaultRoute, decide } from './decide.ts';
 
@@ -18,6 +18,7 @@ export interface Announcement {
 }
 
 const ENDS: ReadonlySet<AlertFacts['event']> = new Set(['recovered', 'closed']);
+const GOES_ON: ReadonlySet<AlertFacts['event']> = new Set(['reminder', 'acknowledged']);
 
 /**
  * Decides who is told about changes of alerts.
@@ -32,18 +33,20 @@ export async function dispatch(
   const [first] = announcements;
   if (first === undefined) return;
   const ended = announcements.filter(({ facts }) => ENDS.has(facts.event));
-  await cancelObsolete(
-    tx,
-    ended.map(({ alertId }) => alertId),
-  );
-  const earlier = await historyOf(
-    tx,
-    announcements.filter(({ facts }) => facts.event !== 'opened').map(({ alertId }) => alertId),
-  );
+  await cancelObsolete(tx, idsOf(ended));
+  // Only the end of an alert asks for its reminders, of which a forgotten one has one for every period.
+  const earlier = new Map([
+    ...(await openingsOf(tx, idsOf(announcements.filter(({ facts }) => GOES_ON.has(facts.event))))),
+    ...(await historyOf(tx, idsOf(ended))),
+  ]);
   const notifications = announcements.flatMap(({ alertId, alertEventId, facts, muted }) =>
     decide({ event: facts.event, muted, earlier: earlier.get(alertId) ?? [] }, context.defaultRoute).map(
       ({ reason, ...decision }) => ({ ...decision, alertId, alertEventId, error: reason }),
     ),
   );
   await enqueue(tx, notifications, first.at);
+}
+
+function idsOf(announcements: readonly Announcement[]): number[] {
+  return announcements.map(({ alertId }) => alertId);
 }

@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Database, type DatabasePool, sql } from '../src/platform/db.ts';
+import { runRound } from '../src/worker.ts';
+import { startTestMedic, type TestMedic } from './harness/medic.ts';
+
+let medic: TestMedic;
+
+beforeEach(async () => {
+  medic = await startTestMedic();
+});
+afterEach(() => medic.close());
+
+/** Hands every statement on, and tells how many rows each of them answered. */
+function counting(db: DatabasePool, tell: (rows: number) => void): DatabasePool {
+  const counted = (its: Database): Database['query'] =>
+    async function query(statement) {
+      const result = await its.query(statement);
+      tell(result.rows.length);
+      return result as never;
+    };
+  return {
+    ...db,
+    query: counted(db),
+    transaction: (work) => db.transaction((tx) => work({ ...tx, query: counted(tx) })),
+  };
+}
+
+test('an alert that was reminded of thousands of times is reminded of without reading all of that again', async () => {
+  await medic.call('POST', '/v2/services', {
+    heartbeat_name: 'forgotten',
+    service_name: 'Forgotten',
+    alert_interval_seconds: 60,
+  });
+  await medic.advance('61s');
+  await medic.db.query(sql`
+    insert into medic.notifications (delivery_id, alert_id, alert_event_id, channel, event, destination, address,
+      status, attempts, created_at)
+    select gen_random_uuid(), alert_id, alert_event_id, channel, 'reminder', destination, address, 'success', 1,
+      created_at
+    from medic.notifications, generate_series(1, 5000) where channel = 'slack'`);
+
+  let most = 0;
+  const db = counting(medic.db, (rows) => {
+    most = Math.max(most, rows);
+  });
+  medic.clock.advance(60_000);
+  await medic.receiving();
+  await runRound(medic.another(db));
+  await medic.settle();
+  expect(medic.slack.messages).toHaveLength(2);
+  expect(most).toBeLessThan(20);
+
+  await medic.call('POST', '/heartbeat', { heartbeat_name: 'forgotten', status: 'UP' });
+  await medic.settle();
+  expect(medic.slack.messages).toHaveLength(3);
+  expect(medic.pagerDuty.events.map((event) => event.event_action)).toEqual(['trigger', 'resolve']);
+});
