@@ -71,6 +71,29 @@ test('an event that found no partition is kept, and moves when its partition is 
   expect(await events('heartbeats_20400410')).toBe(1);
 });
 
+test('heartbeats do not wait for a backup that the daily task waits for', async () => {
+  await register('api');
+  await beat('api');
+  medic.clock.advance(32 * 86_400_000);
+  const backup = medic.connect(1);
+  const client = await backup.pool.connect();
+  await client.query('begin');
+  await client.query('lock table medic.heartbeats in access share mode');
+  const daily = runDaily(medic.parts);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const answers = await Promise.race([beat('api'), new Promise((resolve) => setTimeout(resolve, 10_000))]);
+  expect(answers).toMatchObject({ status: 201 });
+  expect(await daily).toBe(true);
+  expect(await partitions()).toContain('heartbeats_20400301');
+
+  await client.query('commit');
+  client.release();
+  await backup.end();
+  medic.clock.advance(86_400_000);
+  await runDaily(medic.parts);
+  expect(await partitions()).not.toContain('heartbeats_20400301');
+});
+
 test('several workers together run the daily tasks once a day', async () => {
   const workers = [medic.parts, medic.another(), medic.another()];
   const first = await Promise.all(workers.map(runDaily));

@@ -174,6 +174,11 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** True when the statement gave up waiting for a lock, after `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return errorCode(error) === '55P03';
+}
+
 /** True when the statement broke the unique constraint of that name. */
 export function violates(error: unknown, constraint: string): boolean {
   return (

@@ -9,7 +9,8 @@ const DAY_MS = 86_400_000;
 const DAYS_AHEAD = 7;
 
 /**
- * Makes the event partitions of the next days and drops those that are past retention, whole.
+ * Makes the event partitions of the next days and drops those that are past retention, whole. One that somebody else
+ * holds is left for the next day: until then its events lie in the default partition, or a day longer.
  * In: the present day. Out: partitions. Crash: each partition is one transaction; repeating is harmless.
  */
 export async function maintainPartitions(
@@ -18,15 +19,20 @@ export async function maintainPartitions(
   now: Date,
   retentionDays: number,
 ): Promise<void> {
+  const logger = named(log, 'retention');
   const today = Math.floor(now.getTime() / DAY_MS);
-  const existing = new Set(await partitions.days(db));
+  const existing = await partitions.days(db);
   for (let day = today - 1; day <= today + DAYS_AHEAD; day += 1) {
-    if (!existing.has(day)) await partitions.create(db, day);
+    if (existing.includes(day) || (await partitions.create(db, day))) continue;
+    logger.warn({ day: isoDay(day) }, 'events are in use: partitions are made the next time');
+    break;
   }
-  for (const day of existing) {
-    if (day >= today - retentionDays) continue;
-    await partitions.drop(db, day);
-    named(log, 'retention').info({ day: isoDay(day) }, 'events past retention are dropped');
+  for (const day of existing.filter((one) => one < today - retentionDays)) {
+    if (!(await partitions.drop(db, day))) {
+      logger.warn({ day: isoDay(day) }, 'events are in use: those past retention are dropped the next time');
+      break;
+    }
+    logger.info({ day: isoDay(day) }, 'events past retention are dropped');
   }
   await partitions.trimDefault(db, new Date((today - retentionDays) * DAY_MS));
 }

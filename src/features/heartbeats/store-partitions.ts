@@ -1,7 +1,9 @@
 import { raw } from 'sql-template-tag';
-import { type Database, type DatabasePool, sql } from '../../platform/db.ts';
+import { type Database, type DatabasePool, isLockTimeout, sql, type Transaction } from '../../platform/db.ts';
 
 const DAY_MS = 86_400_000;
+/** Everything that comes after a waiting lock waits with it, heartbeats included: a backup may read for an hour. */
+const PATIENCE = '1s';
 
 /** The UTC days, counted from 1970-01-01, that have a partition of events. */
 export async function days(db: Database): Promise<number[]> {
@@ -17,12 +19,15 @@ export async function days(db: Database): Promise<number[]> {
   });
 }
 
-/** Creates the partition of a day; what arrived in the default partition for that day moves into it. */
-export async function create(db: DatabasePool, day: number): Promise<void> {
+/**
+ * Creates the partition of a day; what arrived in the default partition for that day moves into it.
+ * @returns false when somebody else holds the events for too long.
+ */
+export function create(db: DatabasePool, day: number): Promise<boolean> {
   const table = nameOf(day);
   const from = new Date(day * DAY_MS);
   const to = new Date((day + 1) * DAY_MS);
-  await db.transaction(async (tx) => {
+  return patiently(db, async (tx) => {
     // One creator at a time, and no event may slip into the default partition in between.
     await tx.query(sql`lock table medic.heartbeats_default in access exclusive mode`);
     const { rows } = await tx.query<{ present: boolean }>(
@@ -42,8 +47,24 @@ export async function create(db: DatabasePool, day: number): Promise<void> {
   });
 }
 
-export async function drop(db: Database, day: number): Promise<void> {
-  await db.query(sql`drop table if exists ${raw(nameOf(day))}`);
+/** @returns false when somebody else holds the events for too long. */
+export function drop(db: DatabasePool, day: number): Promise<boolean> {
+  return patiently(db, async (tx) => {
+    await tx.query(sql`drop table if exists ${raw(nameOf(day))}`);
+  });
+}
+
+async function patiently(db: DatabasePool, work: (tx: Transaction) => Promise<void>): Promise<boolean> {
+  try {
+    await db.transaction(async (tx) => {
+      await tx.query(sql`set local lock_timeout = ${raw(`'${PATIENCE}'`)}`);
+      await work(tx);
+    });
+    return true;
+  } catch (error) {
+    if (isLockTimeout(error)) return false;
+    throw error;
+  }
 }
 
 /** The default partition is normally empty; what is in it and past retention goes. */
