@@ -240,6 +240,33 @@ test('while muted a stale run is alerted silently, and announced when the mute e
   expect(texts()[0]).toContain(':hourglass:');
 });
 
+test('a stale run that was alerted under a mute is announced when the recovery of the service ends the mute', async () => {
+  await signal('start', { run_id: 'r1' });
+  await signal('fail');
+  await medic.settle();
+  await medic.call('POST', `/v2/services/${id}/mute`, {});
+  await medic.advance('61s');
+  expect(texts()).toHaveLength(1);
+  await medic.call('POST', '/heartbeat', { heartbeat_name: 'job', status: 'UP' });
+  await medic.settle();
+  expect(texts().filter((text) => text.includes(':hourglass:'))).toHaveLength(1);
+  expect(medic.pagerDuty.events.map(({ event_action, dedup_key }) => `${event_action} ${dedup_key}`)).toEqual(
+    ['trigger medic-job', 'resolve medic-job', 'trigger medic-job-stale-r1'],
+  );
+});
+
+test('a stale run that ends with the mute of its service is never announced', async () => {
+  await signal('start', { run_id: 'r1' });
+  await signal('fail');
+  await medic.settle();
+  await medic.call('POST', `/v2/services/${id}/mute`, {});
+  await medic.advance('61s');
+  await signal('complete', { run_id: 'r1' });
+  await medic.settle();
+  expect(texts()).toHaveLength(1);
+  expect(await alerts('?active=true')).toEqual([]);
+});
+
 test('a service alert and a run alert of one service live side by side', async () => {
   await signal('start', { run_id: 'r' });
   await medic.advance('61s');

@@ -3,6 +3,7 @@ import { named } from '../../platform/logging.ts';
 import { announce } from './announce.ts';
 import type { AlertContext } from './context.ts';
 import { type CloseReason, statesThatAccept } from './machine.ts';
+import { unmute } from './mute.ts';
 import type { Closing } from './store.ts';
 import * as store from './store.ts';
 
@@ -35,10 +36,13 @@ export async function closeAlerts(
       at: alert.closed_at,
     })),
   );
-  await store.deleteMutes(
-    tx,
-    closed.filter(({ kind }) => kind === 'service').map((alert) => alert.service_id),
-  );
+  const ofServices = closed.filter(({ kind }) => kind === 'service');
+  const [first] = ofServices;
+  if (first !== undefined) {
+    const serviceIds = ofServices.map((alert) => alert.service_id);
+    // Alerts of runs that opened silently under the mute are heard of now.
+    await unmute(tx, context, serviceIds, first.closed_at);
+  }
   tx.afterCommit(() => {
     for (const alert of closed) {
       context.alertMetrics.resolved.inc();

@@ -38,6 +38,8 @@ export async function judgeReports(
   const receipts = reports.map(({ serviceId }) => receiptOf(subjects.get(serviceId)));
   const accepted = reports.filter((_, index) => receipts[index]?.fate === 'recorded');
   await insertEvents(tx, accepted);
+  // Before the service recovers: that ends its mute, and what ends together with it is not announced any more.
+  const runs = await trackRunsOf(tx, context, accepted, subjects);
   for (const [index, round] of roundsOf(accepted).entries()) {
     if (index > 0) subjects = byId(await store.subjects(tx, ids));
     await judgeRound(
@@ -49,7 +51,6 @@ export async function judgeReports(
       }),
     );
   }
-  const runs = await trackRunsOf(tx, context, accepted, subjects);
   return receipts.map((receipt, index) => {
     const run = runs.get(reports[index] as Report);
     return run === undefined ? receipt : { ...receipt, run };
