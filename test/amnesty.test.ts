@@ -124,6 +124,18 @@ test('limits of running jobs are extended by the outage', async () => {
   expect(await alerts()).toMatchObject([{ kind: 'stale_job', created_date: '2040-03-01T12:03:40.101Z' }]);
 });
 
+test('an edit of the service leaves running jobs their extended limit', async () => {
+  await register('api', { alert_interval_seconds: 604_800, max_duration_ms: 100_000 });
+  await medic.call('POST', '/v2/heartbeat/1/start', { run_id: 'r' });
+  await medic.advance('40s');
+  await outage(120);
+  await medic.call('PATCH', '/v2/services/1', { team: 'night' });
+  await medic.advance('59s');
+  expect(await alerts()).toEqual([]);
+  await medic.advance('2s');
+  expect(await alerts()).toMatchObject([{ kind: 'stale_job', created_date: '2040-03-01T12:03:40.101Z' }]);
+});
+
 test('periods that raise the cycle do not count the outage', async () => {
   await register('api', { alert_interval_seconds: 60 });
   await medic.advance('61s');

@@ -61,3 +61,22 @@ export function outageSeconds(
   const from = newest !== undefined && newest > monitoringSince ? newest : monitoringSince;
   return Math.round((now.getTime() - from.getTime() - receivingTime(from, now, outages)) / 1000);
 }
+
+/** Far beyond every run, and near enough for PostgreSQL and JavaScript to agree on it. */
+const NEVER_MS = Date.UTC(9999, 0, 1);
+
+/** When a run that goes on becomes stale, or null without a limit (spec 02 section 4). */
+export function staleAt(
+  startedAt: Date,
+  maxDurationMs: number | null,
+  outages: readonly Outage[] = [],
+): Date | null {
+  if (maxDurationMs === null) return null;
+  const limit = new Date(Math.min(startedAt.getTime() + maxDurationMs, NEVER_MS));
+  // Of an outage in which the run was started, only the rest counts.
+  const sinceStart = outages.map((outage) => ({
+    ...outage,
+    startedAt: outage.startedAt > startedAt ? outage.startedAt : startedAt,
+  }));
+  return extended(limit, startedAt, sinceStart, 0);
+}

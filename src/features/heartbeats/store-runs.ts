@@ -1,6 +1,5 @@
-import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
-import type { Outage } from './outage.ts';
+import { type Outage, staleAt } from './outage.ts';
 
 /** A signal of a run: its start or its end. */
 export interface RunSignal {
@@ -16,13 +15,13 @@ export async function startRuns(db: Database, signals: readonly RunSignal[]): Pr
   if (signals.length === 0) return;
   await db.query(sql`
     insert into medic.job_runs (service_id, run_id, status, started_at, stale_at)
-    select service_id, run_id, 'STARTED', at, at + max_duration_ms * interval '1 millisecond'
+    select service_id, run_id, 'STARTED', at, stale_at
     from unnest(
       ${signals.map((signal) => signal.serviceId)}::int[],
       ${signals.map((signal) => signal.runId)}::text[],
       ${signals.map((signal) => signal.at)}::timestamptz[],
-      ${signals.map((signal) => signal.maxDurationMs)}::bigint[]
-    ) as signal (service_id, run_id, at, max_duration_ms)
+      ${signals.map(({ at, maxDurationMs }) => staleAt(at, maxDurationMs))}::timestamptz[]
+    ) as signal (service_id, run_id, at, stale_at)
     on conflict do nothing`);
 }
 
@@ -106,31 +105,32 @@ export async function nextStale(db: Database): Promise<Date | null> {
   return rows[0]?.at ?? null;
 }
 
-/** Applies a changed limit to the running runs of a service, with their amnesty; null: none of them becomes stale. */
+/** Applies the limit of a service to its running runs; null: none of them becomes stale. */
 export async function limitRuns(
   db: Database,
   serviceId: number,
   maxDurationMs: number | null,
   outages: readonly Outage[],
 ): Promise<void> {
-  const running = sql`service_id = ${serviceId} and status = 'STARTED' and completed_at is null`;
+  const { rows } = await db.query<{ run_id: string; started_at: Date }>(sql`
+    select run_id, started_at from medic.job_runs
+    where service_id = ${serviceId} and status = 'STARTED' and completed_at is null`);
+  if (rows.length === 0) return;
   await db.query(sql`
-    update medic.job_runs set stale_at = started_at + ${maxDurationMs}::bigint * interval '1 millisecond'
-    where ${running}`);
-  if (maxDurationMs === null) return;
-  for (const outage of outages) await extend(db, running, outage);
+    update medic.job_runs run set stale_at = limited.stale_at
+    from unnest(
+      ${rows.map((row) => row.run_id)}::text[],
+      ${rows.map((row) => staleAt(row.started_at, maxDurationMs, outages))}::timestamptz[]
+    ) as limited (run_id, stale_at)
+    where run.service_id = ${serviceId} and run.run_id = limited.run_id`);
 }
 
 /** Extends the limits of running runs by an outage that began before they passed. */
-export function extendRuns(db: Database, outage: Outage): Promise<void> {
-  return extend(db, sql`true`, outage);
-}
-
-async function extend(db: Database, which: Sql, { startedAt, endedAt }: Outage): Promise<void> {
+export async function extendRuns(db: Database, { startedAt, endedAt }: Outage): Promise<void> {
   // A run that was started in an outage was heard as that ended: only the rest of it counts.
   await db.query(sql`
     update medic.job_runs set stale_at = stale_at + (${endedAt}::timestamptz - greatest(started_at, ${startedAt}))
-    where ${which} and stale_at >= ${startedAt} and started_at < ${endedAt}`);
+    where stale_at >= ${startedAt} and started_at < ${endedAt}`);
 }
 
 export async function countStale(db: Database): Promise<number> {
