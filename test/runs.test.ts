@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { nextCheck } from '../src/features/heartbeats/detect.ts';
+import { sql } from '../src/platform/db.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 
 let medic: TestMedic;
@@ -218,6 +220,17 @@ test('setting, lowering and clearing the limit applies to running jobs at once',
   expect(await alerts()).toMatchObject([{ active: false, close_reason: 'superseded' }]);
 });
 
+test('the largest limit that can be set is never reached, and wakes nobody', async () => {
+  await medic.call('PATCH', `/v2/services/${id}`, { max_duration_ms: Number.MAX_SAFE_INTEGER });
+  await signal('start', { run_id: 'r1' });
+  await medic.db.query(sql`update medic.service_state set check_at = null`);
+  for (const edit of [undefined, { team: 'night' }]) {
+    if (edit !== undefined) await medic.call('PATCH', `/v2/services/${id}`, edit);
+    await medic.db.query(sql`update medic.service_state set check_at = null`);
+    expect((await nextCheck(medic.db))?.getUTCFullYear()).toBe(9999);
+  }
+});
+
 test('a stale alert can be resolved by hand, a service alert cannot', async () => {
   await signal('start', { run_id: 'r' });
   await medic.advance('61s');
@@ -227,6 +240,15 @@ test('a stale alert can be resolved by hand, a service alert cannot', async () =
   await signal('fail');
   expect((await medic.call('POST', '/v2/alerts/2/resolve', {})).status).toBe(409);
   expect((await medic.call('POST', '/v2/alerts/77/resolve', {})).status).toBe(404);
+});
+
+test('a run whose stale alert was resolved by hand is not announced again when it ends', async () => {
+  await signal('start', { run_id: 'r1' });
+  await medic.advance('61s');
+  await medic.call('POST', '/v2/alerts/1/resolve', {});
+  const end = await signal('complete', { run_id: 'r1' });
+  expect(end.body.results.duration_alert).toMatchObject({ alert_type: 'exceeded' });
+  expect(await alerts()).toMatchObject([{ kind: 'stale_job', close_reason: 'resolved' }]);
 });
 
 test('while muted a stale run is alerted silently, and announced when the mute ends', async () => {

@@ -21,31 +21,21 @@ export interface FinishedRun {
  * Closes the run alerts that finished runs put an end to (spec 02 section 4, spec 03 section 5). The caller holds the
  * state rows.
  * In: finished runs. Out: closed alerts. Crash: all of it is in the caller's transaction.
- * @returns the runs, by `runKey`, that a stale alert had been opened for.
  */
 export async function closeRunAlerts(
   tx: Transaction,
   context: AlertContext,
   finished: readonly FinishedRun[],
-): Promise<Set<string>> {
+): Promise<void> {
   const active = await store.activeRunAlerts(tx, [...new Set(finished.map(({ serviceId }) => serviceId))]);
   const closings = active.flatMap((alert) => {
     for (const run of finished) {
       const reason = endedBy(alert, run);
-      if (reason !== null) return [{ alert, closing: { alertId: alert.alert_id, reason, at: run.at } }];
+      if (reason !== null) return [{ alertId: alert.alert_id, reason, at: run.at }];
     }
     return [];
   });
-  await closeAlerts(
-    tx,
-    context,
-    closings.map(({ closing }) => closing),
-  );
-  return new Set(
-    closings
-      .filter(({ closing }) => closing.reason === 'run_finished')
-      .map(({ alert }) => runKey(alert.service_id, alert.run_id)),
-  );
+  await closeAlerts(tx, context, closings);
 }
 
 /**
@@ -90,8 +80,4 @@ function endedBy(alert: RunAlert, run: FinishedRun): CloseReason | null {
     return run.succeeded && startedBefore ? 'superseded' : null;
   }
   return !isOwn && run.withinLimit ? 'superseded' : null;
-}
-
-export function runKey(serviceId: number, runId: string): string {
-  return `${serviceId}/${runId}`;
 }

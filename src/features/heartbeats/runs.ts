@@ -1,5 +1,5 @@
 import type { Transaction } from '../../platform/db.ts';
-import { closeRunAlerts, runKey } from '../alerts/close-runs.ts';
+import { closeRunAlerts } from '../alerts/close-runs.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { openAlerts } from '../alerts/open.ts';
 import type { HeartbeatMetrics } from './metrics.ts';
@@ -79,7 +79,7 @@ interface Finished {
 
 async function judgeFinished(tx: Transaction, context: RunContext, runs: readonly Finished[]): Promise<void> {
   if (runs.length === 0) return;
-  const announcedAsStale = await closeRunAlerts(
+  await closeRunAlerts(
     tx,
     context,
     runs.map(({ run, signal, result }) => ({
@@ -96,7 +96,8 @@ async function judgeFinished(tx: Transaction, context: RunContext, runs: readonl
     tx,
     context,
     exceeded
-      .filter(({ run }) => !announcedAsStale.has(runKey(run.service_id, run.run_id)))
+      // The end of its stale alert has told, or will tell, how long it took.
+      .filter(({ run }) => !run.was_stale)
       .map(({ run, signal }) => ({
         serviceId: run.service_id,
         kind: 'duration_exceeded' as const,
@@ -111,4 +112,8 @@ async function judgeFinished(tx: Transaction, context: RunContext, runs: readonl
   tx.afterCommit(() => {
     context.heartbeatMetrics.durationAlerts.inc({ alert_type: 'exceeded' }, exceeded.length);
   });
+}
+
+function runKey(serviceId: number, runId: string): string {
+  return `${serviceId}/${runId}`;
 }

@@ -32,6 +32,8 @@ export interface FinishedRun {
   started_at: Date;
   /** Null: the start was never seen. */
   duration_ms: number | null;
+  /** A stale alert was opened for it, whatever became of that. */
+  was_stale: boolean;
 }
 
 /**
@@ -52,17 +54,18 @@ export async function finishRuns(db: Database, signals: readonly RunSignal[]): P
       update medic.job_runs run set
         status = signal.status, completed_at = signal.at, stale_at = null,
         duration_ms = greatest(0, trunc(extract(epoch from signal.at - run.started_at) * 1000))
-      from signal
+      from signal join medic.job_runs before using (service_id, run_id)
       where run.service_id = signal.service_id and run.run_id = signal.run_id
         and run.status in ('STARTED', 'STALE_ALERTED')
-      returning run.service_id, run.run_id, run.status, run.started_at, run.duration_ms
+      returning run.service_id, run.run_id, run.status, run.started_at, run.duration_ms,
+        before.status = 'STALE_ALERTED' as was_stale
     ), unknown as (
       insert into medic.job_runs (service_id, run_id, status, started_at, completed_at)
       select service_id, run_id, status, at, at from signal
       where not exists (
         select from medic.job_runs run where run.service_id = signal.service_id and run.run_id = signal.run_id)
       on conflict do nothing
-      returning service_id, run_id, status, started_at, duration_ms
+      returning service_id, run_id, status, started_at, duration_ms, false as was_stale
     )
     select * from finished union all select * from unknown`);
   return rows;
