@@ -2,6 +2,7 @@ import type { Parts } from './app.ts';
 import { endMutes, nextMuteEnd } from './features/alerts/mute.ts';
 import { retainAlerts } from './features/alerts/retain.ts';
 import { detectDue, nextCheck, type Round, SETTLING_MS } from './features/heartbeats/detect.ts';
+import { FORGET_TASK, forgetEvents } from './features/heartbeats/forget.ts';
 import { forgetOldOutages } from './features/heartbeats/liveness.ts';
 import { maintainPartitions, retainRuns } from './features/heartbeats/retain.ts';
 import { sweep } from './features/heartbeats/sweep.ts';
@@ -26,7 +27,11 @@ const DAY_MS = 86_400_000;
 
 /** What the job runner can do, by task name. */
 export function tasksOf(parts: Parts): Record<string, Task> {
-  return { [DELIVER_TASK]: (payload) => deliver(parts.context, String(payload.delivery_id)) };
+  const { context } = parts;
+  return {
+    [DELIVER_TASK]: (payload) => deliver(context, String(payload.delivery_id)),
+    [FORGET_TASK]: (payload) => forgetEvents(context.db, Number(payload.service_id)),
+  };
 }
 
 /** One round of what happens by the clock: deadlines, and mutes that end. */

@@ -71,6 +71,28 @@ test('an event that found no partition is kept, and moves when its partition is 
   expect(await events('heartbeats_20400410')).toBe(1);
 });
 
+test('a service is deleted without waiting for its events, which are gone afterwards', async () => {
+  const id = await register('api');
+  await register('other');
+  for (const day of [0, 1, 40]) {
+    medic.clock.advance(day * 86_400_000);
+    await beat('api');
+    await beat('other');
+  }
+  expect(await events()).toBe(6);
+  const reader = medic.connect(1);
+  const client = await reader.pool.connect();
+  await client.query('begin');
+  await client.query('select from medic.heartbeats for update');
+  expect((await medic.call('DELETE', `/v2/services/${id}`)).status).toBe(200);
+  expect((await medic.call('GET', '/heartbeat?heartbeat_name=api')).body.results).toEqual([]);
+  await client.query('commit');
+  client.release();
+  await reader.end();
+  await medic.settle();
+  expect(await events()).toBe(3);
+});
+
 test('heartbeats do not wait for a backup that the daily task waits for', async () => {
   await register('api');
   await beat('api');

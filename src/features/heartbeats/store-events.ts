@@ -133,8 +133,14 @@ export async function newestSigns(db: Database, serviceId: number, count: number
   return rows.map((row) => row.received_at);
 }
 
-export async function deleteEvents(db: Database, serviceId: number): Promise<void> {
-  await db.query(sql`delete from medic.heartbeats where service_id = ${serviceId}`);
+export async function deleteEvents(
+  db: Database,
+  serviceId: number,
+  { from, to }: { from: Date; to: Date },
+): Promise<void> {
+  await db.query(sql`
+    delete from medic.heartbeats
+    where service_id = ${serviceId} and received_at >= ${from} and received_at < ${to}`);
 }
 
 /** An event with its service. */

@@ -25,8 +25,7 @@ export async function days(db: Database): Promise<number[]> {
  */
 export function create(db: DatabasePool, day: number): Promise<boolean> {
   const table = nameOf(day);
-  const from = new Date(day * DAY_MS);
-  const to = new Date((day + 1) * DAY_MS);
+  const { from, to } = periodOf(day);
   return patiently(db, async (tx) => {
     // One creator at a time, and no event may slip into the default partition in between.
     await tx.query(sql`lock table medic.heartbeats_default in access exclusive mode`);
@@ -70,6 +69,15 @@ async function patiently(db: DatabasePool, work: (tx: Transaction) => Promise<vo
 /** The default partition is normally empty; what is in it and past retention goes. */
 export async function trimDefault(db: Database, before: Date): Promise<void> {
   await db.query(sql`delete from medic.heartbeats_default where received_at < ${before}`);
+}
+
+export async function deleteFromDefault(db: Database, serviceId: number): Promise<void> {
+  await db.query(sql`delete from medic.heartbeats_default where service_id = ${serviceId}`);
+}
+
+/** The instants of a day, its end not included. */
+export function periodOf(day: number): { from: Date; to: Date } {
+  return { from: new Date(day * DAY_MS), to: new Date((day + 1) * DAY_MS) };
 }
 
 function nameOf(day: number): string {

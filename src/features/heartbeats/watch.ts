@@ -1,6 +1,6 @@
 /**
  * What the life of a service means for judging it.
- * In: a service that was just registered, changed or is about to be deleted. Out: its service_state; its events go.
+ * In: a service that was just registered or changed. Out: its service_state.
  * Crash: all of it is in the caller's transaction.
  */
 import type { Transaction } from '../../platform/db.ts';
@@ -10,7 +10,7 @@ import type { Expectation } from './expectation.ts';
 import { recentOutages } from './liveness.ts';
 import { nextCheckOf, noCheck } from './next-check.ts';
 import * as store from './store.ts';
-import { deleteEvents, newestSigns } from './store-events.ts';
+import { newestSigns } from './store-events.ts';
 import { limitRuns } from './store-runs.ts';
 
 /** Begins to judge a new service. */
@@ -67,11 +67,6 @@ async function signsFor(
 ): Promise<readonly Date[]> {
   if (signs.length >= threshold || failing) return signs.slice(0, threshold);
   return newestSigns(tx, serviceId, threshold);
-}
-
-/** Removes what a deleted service reported. */
-export async function forget(tx: Transaction, serviceId: number): Promise<void> {
-  await deleteEvents(tx, serviceId);
 }
 
 /** The rule of a service from its columns. Throws CronError for an expression that cannot be evaluated. */

@@ -9,8 +9,9 @@ import { MedicError } from '../../platform/errors.ts';
 import { closeAlertsOf } from '../alerts/close.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { keepNames, mute, unmute } from '../alerts/mute.ts';
+import { forgetLater } from '../heartbeats/forget.ts';
 import { nameKey } from '../heartbeats/name.ts';
-import { adapt, expectationOf, forget, lockService, watch } from '../heartbeats/watch.ts';
+import { adapt, expectationOf, lockService, watch } from '../heartbeats/watch.ts';
 import { columnsOf, type Input, settingsAfter, settingsOf, startsAfresh, storedName } from './settings.ts';
 import type { ServiceRow } from './store.ts';
 import * as store from './store.ts';
@@ -88,7 +89,7 @@ export async function remove(context: ManageContext, serviceId: number): Promise
     if (!(await lockService(tx, serviceId))) throw unknown(serviceId);
     await closeAlertsOf(tx, context, serviceId, 'deleted', at);
     await keepNames(tx, serviceId);
-    await forget(tx, serviceId);
+    await forgetLater(tx, serviceId, at);
     await store.remove(tx, serviceId);
   });
 }
