@@ -30,6 +30,7 @@ const SPECIFIED = `
   GET /alerts read management
   GET /v2/services read management
   POST /v2/services write management
+  POST /v2/services/bulk write management
   GET /v2/services/{service_id} read management
   PATCH /v2/services/{service_id} write management
   DELETE /v2/services/{service_id} write management

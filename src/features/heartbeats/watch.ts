@@ -32,6 +32,11 @@ export function lockService(tx: Transaction, serviceId: number): Promise<boolean
   return store.lockById(tx, serviceId);
 }
 
+/** As `lockService` for several, in one order for all callers. @returns those that exist. */
+export function lockServices(tx: Transaction, serviceIds: readonly number[]): Promise<number[]> {
+  return store.lockAll(tx, serviceIds);
+}
+
 /**
  * Adapts the judgement of a service to its changed configuration. The caller holds its lock, has written the
  * configuration, and has closed its alerts when it became inactive.

@@ -1,6 +1,8 @@
 import { Type } from 'typebox';
-import { AnyCase, Nullable, Text } from '../../platform/schema.ts';
+import { AnyCase, MAX_ID, Nullable, Text } from '../../platform/schema.ts';
 import { MAX_NAME, NAME_PATTERN } from '../heartbeats/name.ts';
+
+export const PRIORITIES = ['p1', 'p2', 'p3', 'p4', 'p5'] as const;
 
 /** The rules of every writable field of a service (spec 01 section 1); the database repeats them. */
 export const FIELDS = {
@@ -16,7 +18,7 @@ export const FIELDS = {
   team: Text(100, 0),
   team_id: Nullable(Type.Integer({ minimum: 0 })),
   schedule_id: Nullable(Type.Integer({ minimum: 0 })),
-  priority: AnyCase(['p1', 'p2', 'p3', 'p4', 'p5']),
+  priority: AnyCase(PRIORITIES),
   runbook: Nullable(Text(2048, 0)),
   notification_mode: AnyCase(['notify_all', 'notify_until_success']),
 };
@@ -79,6 +81,24 @@ export const MuteV2 = Type.Object(
     duration: Type.Optional(Type.Union([Type.Integer(), Type.String({ maxLength: 20 })])),
     until: Type.Optional(Type.String({ maxLength: 64 })),
     reason: Type.Optional(Text(500, 0)),
+  },
+  strict,
+);
+
+export const BULK_ACTIONS = [
+  'mute',
+  'unmute',
+  'activate',
+  'deactivate',
+  'set_priority',
+  'set_team',
+  'delete',
+] as const;
+export const BulkV2 = Type.Object(
+  {
+    service_ids: Type.Array(Type.Integer({ minimum: 0, maximum: MAX_ID }), { minItems: 1, maxItems: 250 }),
+    action: AnyCase(BULK_ACTIONS),
+    value: Type.Optional(Type.Union([Text(100, 0), Type.Integer(), MuteV2])),
   },
   strict,
 );

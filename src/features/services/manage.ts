@@ -66,20 +66,29 @@ export interface Change extends Input {
 }
 
 /** Changes the given members of a service. Throws `not_found` and `bad_request`. */
-export async function change(context: ManageContext, serviceId: number, input: Change): Promise<ServiceRow> {
-  const { muted, ...settings } = input;
-  const columns = columnsOf(settings);
+export function change(context: ManageContext, serviceId: number, input: Change): Promise<ServiceRow> {
   const at = context.clock.now();
-  return changing(context, serviceId, at, async (tx, before) => {
-    const settingsBefore = store.settingsIn(before);
-    const after = settingsAfter(settingsBefore, columns, at);
-    const monitoringSince = startsAfresh(settingsBefore, after) ? at : before.monitoring_since;
-    await store.update(tx, serviceId, after, { modified: at, monitoringSince });
-    if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
-    await adapt(tx, context, serviceId, at);
-    if (muted === true) await mute(tx, { serviceId, at, until: defaultEnd(context, at), reason: null });
-    if (muted === false) await unmute(tx, context, [serviceId], at);
-  });
+  return changing(context, serviceId, at, (tx, before) => changeLocked(tx, context, before, input, at));
+}
+
+/** As `change`, for a service that the caller has locked. */
+export async function changeLocked(
+  tx: Transaction,
+  context: ManageContext,
+  before: ServiceRow,
+  input: Change,
+  at: Date,
+): Promise<void> {
+  const { muted, ...settings } = input;
+  const { service_id: serviceId } = before;
+  const settingsBefore = store.settingsIn(before);
+  const after = settingsAfter(settingsBefore, columnsOf(settings), at);
+  const monitoringSince = startsAfresh(settingsBefore, after) ? at : before.monitoring_since;
+  await store.update(tx, serviceId, after, { modified: at, monitoringSince });
+  if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
+  await adapt(tx, context, serviceId, at);
+  if (muted === true) await mute(tx, { serviceId, at, until: defaultEnd(context, at), reason: null });
+  if (muted === false) await unmute(tx, context, [serviceId], at);
 }
 
 /** Removes a service with its events; its alerts stay, closed, with its last names. Throws `not_found`. */
@@ -87,36 +96,62 @@ export async function remove(context: ManageContext, serviceId: number): Promise
   const at = context.clock.now();
   await context.db.transaction(async (tx) => {
     if (!(await lockService(tx, serviceId))) throw unknown(serviceId);
-    await closeAlertsOf(tx, context, serviceId, 'deleted', at);
-    await keepNames(tx, serviceId);
-    await forgetLater(tx, serviceId, at);
-    await store.remove(tx, serviceId);
+    await removeLocked(tx, context, serviceId, at);
   });
 }
 
-/** Mutes a service; without an end for `ALERT_AUTO_UNMUTE_HOURS`. Throws `not_found`. */
-export async function muteService(
+export async function removeLocked(
+  tx: Transaction,
   context: ManageContext,
   serviceId: number,
-  request: { until: Date | undefined; reason: string | null },
   at: Date,
-): Promise<ServiceRow> {
-  return changing(context, serviceId, at, async (tx) => {
-    const until = request.until ?? defaultEnd(context, at);
-    await mute(tx, { serviceId, at, until, reason: request.reason });
-    await store.touch(tx, serviceId, at);
-  });
+): Promise<void> {
+  await closeAlertsOf(tx, context, serviceId, 'deleted', at);
+  await keepNames(tx, serviceId);
+  await forgetLater(tx, serviceId, at);
+  await store.remove(tx, serviceId);
 }
 
-export async function unmuteService(
+/** Until when, and why; without an end for `ALERT_AUTO_UNMUTE_HOURS`. */
+export interface MuteRequest {
+  until: Date | undefined;
+  reason: string | null;
+}
+
+/** Mutes a service. Throws `not_found`. */
+export function muteService(
+  context: ManageContext,
+  serviceId: number,
+  request: MuteRequest,
+  at: Date,
+): Promise<ServiceRow> {
+  return changing(context, serviceId, at, (tx) => muteLocked(tx, context, serviceId, request, at));
+}
+
+export async function muteLocked(
+  tx: Transaction,
+  context: ManageContext,
+  serviceId: number,
+  request: MuteRequest,
+  at: Date,
+): Promise<void> {
+  const until = request.until ?? defaultEnd(context, at);
+  await mute(tx, { serviceId, at, until, reason: request.reason });
+  await store.touch(tx, serviceId, at);
+}
+
+export function unmuteService(context: ManageContext, serviceId: number, at: Date): Promise<ServiceRow> {
+  return changing(context, serviceId, at, (tx) => unmuteLocked(tx, context, serviceId, at));
+}
+
+export async function unmuteLocked(
+  tx: Transaction,
   context: ManageContext,
   serviceId: number,
   at: Date,
-): Promise<ServiceRow> {
-  return changing(context, serviceId, at, async (tx) => {
-    await unmute(tx, context, [serviceId], at);
-    await store.touch(tx, serviceId, at);
-  });
+): Promise<void> {
+  await unmute(tx, context, [serviceId], at);
+  await store.touch(tx, serviceId, at);
 }
 
 /** Gives a service a new ping key. Throws `not_found`. */
@@ -143,7 +178,7 @@ function changing(
   });
 }
 
-function unknown(serviceId: number): MedicError {
+export function unknown(serviceId: number): MedicError {
   return new MedicError('not_found', `Service ${serviceId} not found`);
 }
 

@@ -9,7 +9,8 @@ import { AnyCase, Instant, MAX_ID, SearchText, Text } from '../../platform/schem
 import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { expectationOf } from '../heartbeats/watch.ts';
-import { CreateV2, MuteV2, PatchV2 } from './fields.ts';
+import { changeMany } from './bulk.ts';
+import { BulkV2, CreateV2, MuteV2, PatchV2 } from './fields.ts';
 import {
   change,
   type ManageContext,
@@ -99,6 +100,25 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       if (!created) throw new MedicError('conflict', `${service.heartbeat_name} is already registered`);
       reply.code(201);
       return ok(await showOne(service), 'Service created');
+    },
+  );
+
+  app.post(
+    '/v2/services/bulk',
+    {
+      config: needs('write'),
+      schema: {
+        tags,
+        summary: 'One change for many services: all of them, or none',
+        description:
+          'value: a priority, a team, or for a mute its duration, or an object as the single mute takes it.',
+        body: BulkV2,
+        response: answers(200, Type.Object({ service_ids: Type.Array(Type.Integer()) })),
+      },
+    },
+    async ({ body }) => {
+      const service_ids = await changeMany(context, body);
+      return ok({ service_ids }, `${service_ids.length} services changed`);
     },
   );
 

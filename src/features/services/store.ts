@@ -54,6 +54,16 @@ export async function findById(db: Database, serviceId: number, now: Date): Prom
   return rows[0];
 }
 
+export async function listByIds(
+  db: Database,
+  serviceIds: readonly number[],
+  now: Date,
+): Promise<ServiceRow[]> {
+  const { rows } = await db.query<ServiceRow>(sql`
+    ${rowsFrom(now)} where service.service_id = any(${serviceIds}) order by service.service_id`);
+  return rows;
+}
+
 export async function findByNameKey(db: Database, key: string, now: Date): Promise<ServiceRow | undefined> {
   const { rows } = await db.query<ServiceRow>(sql`${rowsFrom(now)} where service.name_key = ${key}`);
   return rows[0];

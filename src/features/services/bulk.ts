@@ -1,0 +1,91 @@
+import type { Transaction } from '../../platform/db.ts';
+import { invalid } from '../../platform/errors.ts';
+import { lockServices } from '../heartbeats/watch.ts';
+import { type BULK_ACTIONS, PRIORITIES } from './fields.ts';
+import {
+  changeLocked,
+  type ManageContext,
+  type MuteRequest,
+  muteLocked,
+  removeLocked,
+  unknown,
+  unmuteLocked,
+} from './manage.ts';
+import { muteEnd } from './mute-request.ts';
+import type { ServiceRow } from './store.ts';
+import * as store from './store.ts';
+
+/** What an action is to do: a priority, a team, or the length of a mute, alone or with its reason. */
+export type BulkValue = string | number | { duration?: string | number; until?: string; reason?: string };
+
+export interface BulkRequest {
+  service_ids: readonly number[];
+  action: (typeof BULK_ACTIONS)[number];
+  value?: BulkValue;
+}
+
+/**
+ * One change for many services.
+ * In: services, locked in the order of their ids. Out: as the single change, for each. Crash: one transaction.
+ * Throws `not_found` when one of them is unknown, and `bad_request`; nothing is changed then.
+ * @returns the ids, each once, in order.
+ */
+export async function changeMany(context: ManageContext, request: BulkRequest): Promise<number[]> {
+  const at = context.clock.now();
+  const apply = applierOf(context, request, at);
+  const ids = [...new Set(request.service_ids)].sort((a, b) => a - b);
+  await context.db.transaction(async (tx) => {
+    const known = new Set(await lockServices(tx, ids));
+    const missing = ids.find((id) => !known.has(id));
+    if (missing !== undefined) throw unknown(missing);
+    for (const service of await store.listByIds(tx, ids, at)) await apply(tx, service);
+  });
+  return ids;
+}
+
+type Apply = (tx: Transaction, before: ServiceRow) => Promise<void>;
+
+function applierOf(context: ManageContext, { action, value }: BulkRequest, at: Date): Apply {
+  const changing =
+    (input: Parameters<typeof changeLocked>[3]): Apply =>
+    (tx, before) =>
+      changeLocked(tx, context, before, input, at);
+  switch (action) {
+    case 'mute': {
+      const request = muteOf(value, at);
+      return (tx, { service_id }) => muteLocked(tx, context, service_id, request, at);
+    }
+    case 'set_priority':
+      return changing({ priority: priorityOf(value) });
+    case 'set_team':
+      return changing({ team: teamOf(value) });
+  }
+  if (value !== undefined) throw invalid('value', `is not taken by the action ${action}`);
+  switch (action) {
+    case 'unmute':
+      return (tx, { service_id }) => unmuteLocked(tx, context, service_id, at);
+    case 'activate':
+      return changing({ active: true });
+    case 'deactivate':
+      return changing({ active: false });
+    case 'delete':
+      return (tx, { service_id }) => removeLocked(tx, context, service_id, at);
+  }
+}
+
+function muteOf(value: BulkValue | undefined, at: Date): MuteRequest {
+  const { reason, ...end } =
+    typeof value === 'object' ? value : value === undefined ? {} : { duration: value };
+  return { until: muteEnd(end, at), reason: reason ?? null };
+}
+
+function priorityOf(value: BulkValue | undefined): string {
+  const priority = PRIORITIES.find((one) => typeof value === 'string' && one === value.toLowerCase());
+  if (priority === undefined) throw invalid('value', `must be one of ${PRIORITIES.join(', ')}`);
+  return priority;
+}
+
+function teamOf(value: BulkValue | undefined): string {
+  if (typeof value !== 'string') throw invalid('value', 'must be the name of a team');
+  return value;
+}
