@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { oncePerDay } from '../src/platform/daily.ts';
 import { sql } from '../src/platform/db.ts';
 import { runDaily, runSweep } from '../src/worker.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
@@ -124,6 +125,23 @@ test('several workers together run the daily tasks once a day', async () => {
   expect((await Promise.all(workers.map(runDaily))).filter(Boolean)).toHaveLength(0);
   medic.clock.advance(3_600_000);
   expect((await Promise.all(workers.map(runDaily))).filter(Boolean)).toHaveLength(1);
+});
+
+test('a daily task that takes long holds no transaction, and is repeated when it fails', async () => {
+  const now = medic.clock.now();
+  const open: unknown[] = [];
+  const work = async () => {
+    const { rows } = await medic.db.query(sql`
+      select query from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`);
+    open.push(...rows);
+    expect(await oncePerDay(medic.db, 'task', now, async () => {})).toBe(false);
+  };
+  await expect(oncePerDay(medic.db, 'task', now, () => Promise.reject(new Error('once')))).rejects.toThrow(
+    'once',
+  );
+  expect(await oncePerDay(medic.db, 'task', now, work)).toBe(true);
+  expect(await oncePerDay(medic.db, 'task', now, work)).toBe(false);
+  expect(open).toEqual([]);
 });
 
 test('closed alerts and delivery records end with their retention, active ones never', async () => {
