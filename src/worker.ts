@@ -69,6 +69,7 @@ export class Worker {
   readonly #jobs: JobRunner;
   readonly #stop = new AbortController();
   #lastRound = performance.now();
+  #startedAt = 0;
   #silenceTold = Number.NEGATIVE_INFINITY;
   #loops: Promise<void>[] = [];
 
@@ -79,8 +80,9 @@ export class Worker {
   }
 
   start(): void {
-    const { log } = this.#parts.context;
+    const { log, clock } = this.#parts.context;
     const { signal } = this.#stop;
+    this.#startedAt = clock.now().getTime();
     const sweepEveryMs = this.#parts.settings.WORKER_INTERVAL_SECONDS * 1000;
     this.#jobs.start();
     this.#loops = [
@@ -113,8 +115,9 @@ export class Worker {
   #tellSilence(silentMs: number | null): void {
     const { log, clock } = this.#parts.context;
     const now = clock.now().getTime();
-    if ((silentMs !== null && silentMs < DEAF_TOLD_AFTER_MS) || now - this.#silenceTold < DEAF_TOLD_AFTER_MS)
-      return;
+    // Where none ever could, as in a new installation, the first may be on its way.
+    const silent = silentMs ?? now - this.#startedAt;
+    if (silent < DEAF_TOLD_AFTER_MS || now - this.#silenceTold < DEAF_TOLD_AFTER_MS) return;
     this.#silenceTold = now;
     named(log, 'detector').error(
       { silent_ms: silentMs },

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordLiveness } from '../src/features/heartbeats/liveness.ts';
 import { sql } from '../src/platform/db.ts';
-import { runRound } from '../src/worker.ts';
+import { runRound, Worker } from '../src/worker.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 
 let medic: TestMedic;
@@ -230,4 +231,39 @@ test('the alert about a run tells how long Medic was away meanwhile', async () =
   expect(medic.slack.messages.map(({ text }) => text)).toEqual([
     expect.stringContaining('Medic itself was unavailable for 120 s in this period'),
   ]);
+});
+
+describe('a worker that nobody receives for', () => {
+  let worker: Worker;
+  beforeEach(() => {
+    worker = new Worker(medic.parts);
+  });
+  afterEach(() => worker.stop(1_000));
+
+  const told = () => medic.lines.filter(({ level }) => level === 'ERROR').map(({ silent_ms }) => silent_ms);
+  /** The clock moves, and the worker, which sleeps for a second of real time at most, has looked since. */
+  async function pass(seconds: number): Promise<void> {
+    medic.clock.advance(seconds * 1000);
+    await sleep(1_500);
+  }
+
+  test.each([
+    ['any more', true],
+    ['yet', false],
+  ])('says so once a minute after one without anybody %s', async (_when, receiving) => {
+    if (receiving) await medic.receiving();
+    worker.start();
+    await pass(0);
+    await pass(59);
+    expect(told()).toEqual([]);
+    await pass(1);
+    expect(told()).toEqual([receiving ? 60_000 : null]);
+    await pass(59);
+    expect(told()).toHaveLength(1);
+    await pass(1);
+    expect(told()).toHaveLength(2);
+    await recordLiveness(medic.parts.context, 'back');
+    await pass(3);
+    expect(told()).toHaveLength(2);
+  });
 });
