@@ -233,6 +233,18 @@ test('the alert about a run tells how long Medic was away meanwhile', async () =
   ]);
 });
 
+test('a service that reported after the outage, but not often enough, is told about it as well', async () => {
+  await register('api', { alert_interval_seconds: 60, threshold: 2 });
+  await medic.advance('30s');
+  await beat('api');
+  await outage(120);
+  await beat('api');
+  await medic.advance('121s');
+  expect(medic.slack.messages.map(({ text }) => text)).toEqual([
+    expect.stringContaining('Medic itself was unavailable for 120 s in this period'),
+  ]);
+});
+
 describe('a worker that nobody receives for', () => {
   let worker: Worker;
   beforeEach(() => {

@@ -39,7 +39,7 @@ export async function judgeSilence(
         runId: null,
         at: now,
         dueAt: deadlineOf(subject, judging).overdueAt,
-        outageSeconds: outageSeconds(subject.expectation.monitoringSince, subject.vitality.signs, judging),
+        outageSeconds: lostTo(subject, judging),
         report: null,
       })),
   );
@@ -65,6 +65,12 @@ function deadlineOf({ expectation, vitality }: Subject, { outages }: Judging) {
 
 function isOverdue(subject: Subject, judging: Judging): boolean {
   return subject.active && subject.alert === null && deadlineOf(subject, judging).overdueAt < judging.asOf;
+}
+
+/** Of the period that was missed: it begins with the sign of life that the deadline counts from. */
+function lostTo({ expectation, vitality }: Subject, judging: Judging): number {
+  const { monitoringSince, threshold } = expectation;
+  return outageSeconds(monitoringSince, vitality.signs.slice(threshold - 1), judging);
 }
 
 /** The periods that a failing service has missed since its alert was last counted, or null. */

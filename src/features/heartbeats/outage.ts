@@ -51,7 +51,7 @@ export function afterReceiving(from: Date, milliseconds: number, outages: readon
   return new Date(at);
 }
 
-/** How long Medic was away between the newest sign of life, or the beginning of monitoring, and now. */
+/** How long Medic was away between the first of the signs of life, or the beginning of monitoring, and now. */
 export function outageSeconds(
   monitoringSince: Date,
   signs: readonly Date[],
