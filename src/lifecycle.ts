@@ -92,6 +92,7 @@ class Running implements Medic {
   readonly #worker: Worker | undefined;
   readonly #readiness: Readiness;
   readonly #stopped = new AbortController();
+  readonly #processId = newProcessId();
   #liveness: Promise<void> | undefined;
   #server: Router | undefined;
   #address = '';
@@ -139,7 +140,7 @@ class Running implements Medic {
     }
     await this.#prepareDatabase(giveUp);
     if (giveUp.aborted) return;
-    await this.#stayAlive();
+    this.#stayAlive();
     this.#worker?.start();
   }
 
@@ -160,25 +161,22 @@ class Running implements Medic {
     named(context.log, 'main').info('stopped');
   }
 
-  /** Says every 2 s that this process can store heartbeats; first of all, so that an outage is known before judging. */
-  async #stayAlive(): Promise<void> {
+  /** Says every 2 s that this process can store heartbeats. */
+  #stayAlive(): void {
     if (this.#role === 'worker') return;
     const { context } = this.#parts;
-    const processId = newProcessId();
-    await recordLiveness(context, processId);
     this.#liveness = repeat('liveness', context.log, this.#stopped.signal, async () => {
-      await recordLiveness(context, processId);
+      await recordLiveness(context, this.#processId);
       return LIVENESS_EVERY_MS;
     });
   }
 
-  /** Waits until the database answers and its schema is current, then measures the clocks. */
+  /** Waits until the database answers, its schema is current and everything is ready to serve. */
   async #prepareDatabase(giveUp: AbortSignal): Promise<void> {
-    const { db } = this.#parts.context;
     const log = named(this.#parts.context.log, 'main');
     for (let attempt = 0; !giveUp.aborted; attempt += 1) {
       try {
-        if (await this.#isMigrated()) break;
+        if (await this.#isMigrated()) return await this.#makeReady();
         if (attempt % 30 === 0)
           log.warn('the schema is older than this program: waiting for "medic migrate"');
       } catch (error) {
@@ -188,10 +186,15 @@ class Running implements Medic {
       }
       await sleep(DATABASE_RETRY_MS, undefined, { signal: giveUp }).catch(() => {});
     }
-    if (giveUp.aborted) return;
+  }
+
+  /** The end of an outage is recorded before anything is received, so that every report lies before or after it. */
+  async #makeReady(): Promise<void> {
+    const { context } = this.#parts;
     await this.#clock.start();
     const { HEARTBEAT_RETENTION_DAYS: days } = this.#config;
-    await maintainPartitions(db, log, this.#clock.now(), days);
+    await maintainPartitions(context.db, named(context.log, 'main'), this.#clock.now(), days);
+    if (this.#role !== 'worker') await recordLiveness(context, this.#processId);
     this.#readiness.migrated = true;
   }
 

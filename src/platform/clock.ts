@@ -41,9 +41,10 @@ export class DatabaseClock implements Clock {
     return new Date(performance.now() + this.#offsetMs);
   }
 
-  /** Measures once, then every 10 s until `stop()`. Rejects when the first measurement fails. */
+  /** Measures once, then every 10 s until `stop()`. Rejects when the first measurement fails. Safe to repeat. */
   async start(): Promise<void> {
     await this.#measure();
+    this.stop();
     this.#timer = setInterval(() => this.#measureIfPossible(), MEASURE_EVERY_MS);
     this.#timer.unref();
   }
