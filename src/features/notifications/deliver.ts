@@ -37,13 +37,27 @@ export async function deliver(context: DeliverContext, deliveryId: string): Prom
   const { db, clock } = context;
   const now = clock.now();
   const attempt = await store.beginAttempt(db, deliveryId, now, new Date(now.getTime() - LEASE_MS));
-  if (attempt === undefined) return comeBackAfterLease(context, deliveryId);
+  if (attempt === undefined) {
+    if (!(await cancelOvertaken(db, deliveryId))) await comeBackAfterLease(context, deliveryId);
+    return;
+  }
   const channel = context.channels.get(attempt.channel);
   const outcome: Outcome =
     channel === undefined
       ? { kind: 'failed', code: null, error: `channel ${attempt.channel} is unknown` }
       : await channel.send({ facts: attempt.facts, address: attempt.address });
   await record(context, attempt, outcome, channel?.waitsSeconds ?? []);
+}
+
+/** A resolve that could not be delivered in time would end the incident of the next failure. */
+async function cancelOvertaken(db: DatabasePool, deliveryId: string): Promise<boolean> {
+  const alertId = await store.overtakenAlert(db, deliveryId);
+  if (alertId === undefined) return false;
+  await db.transaction(async (tx) => {
+    await store.lockAlertOf(tx, alertId);
+    await store.cancelOvertaken(tx, alertId);
+  });
+  return true;
 }
 
 async function comeBackAfterLease({ db }: DeliverContext, deliveryId: string): Promise<void> {

@@ -41,6 +41,36 @@ export async function insertNotifications(
     order by n`);
 }
 
+/**
+ * A newer alert of the same service has the same PagerDuty incident as `notification`, which is about that one now: a
+ * late resolve would end it, a late trigger would outlive it.
+ */
+const OVERTAKEN = sql`
+  notification.channel = 'pagerduty' and exists (
+    select from medic.alerts alert
+    join medic.alerts newer on newer.service_id = alert.service_id and newer.alert_id > alert.alert_id
+    join medic.notifications trigger on trigger.alert_id = newer.alert_id
+    where alert.alert_id = notification.alert_id and alert.kind = 'service' and newer.kind = 'service'
+      and trigger.event = 'opened' and trigger.channel = 'pagerduty'
+      and trigger.destination = notification.destination and trigger.address = notification.address
+      and trigger.status not in ('skipped', 'cancelled'))`;
+
+/** The alert of a notification that was overtaken before it was sent, or undefined. */
+export async function overtakenAlert(db: Database, deliveryId: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ alert_id: number }>(sql`
+    select alert_id from medic.notifications notification
+    where delivery_id = ${deliveryId} and status in ('pending', 'retrying') and ${OVERTAKEN}`);
+  return rows[0]?.alert_id;
+}
+
+/** Cancels what is left of an alert whose incident belongs to a newer one. */
+export async function cancelOvertaken(db: Database, alertId: number): Promise<void> {
+  await db.query(sql`
+    update medic.notifications set status = 'cancelled', next_attempt_at = null,
+      error = 'a newer alert has taken over the incident'
+    where alert_id = ${alertId} and channel = 'pagerduty' and status in ('pending', 'retrying')`);
+}
+
 /** A notification whose attempt has begun. */
 export interface Attempt {
   delivery_id: string;
@@ -54,8 +84,8 @@ export interface Attempt {
 }
 
 /**
- * Begins the next attempt of a notification, unless it is final, an earlier one to the same destination is not, or
- * an attempt that began after `leaseStart` is still without result. An attempt that is older than that and has no
+ * Begins the next attempt of a notification, unless it is final, an earlier one to the same destination is not, it was
+ * overtaken, or an attempt that began after `leaseStart` is still without result. An attempt that is older than that and has no
  * result (its worker died) is begun again under the same number.
  */
 export async function beginAttempt(
@@ -71,6 +101,7 @@ export async function beginAttempt(
          where done.delivery_id = notification.delivery_id and done.finished_at is not null)::smallint as attempt
       from medic.notifications notification
       where notification.delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
+        and not (${OVERTAKEN})
         and not exists (
           select from medic.notifications earlier
           where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
