@@ -52,6 +52,15 @@ test('errors are told with type, message and the stack of their causes', () => {
   expect(exception.stack).toContain('caused by: TypeError: inner');
 });
 
+test('a value that PostgreSQL quotes is not told, wherever it stands', () => {
+  const refused = Object.assign(new Error('invalid input syntax for type uuid: "s3cret"'), { code: '22P02' });
+  for (const error of [refused, new Error('outer', { cause: refused })]) {
+    const line = lineOf('json', (log) => log.error({ exception: error }, 'failed'));
+    expect(line).not.toContain('s3cret');
+    expect(line).toContain('22P02');
+  }
+});
+
 test('credentials are removed wherever they are handed in', () => {
   const line = lineOf('json', (log) =>
     log.info(

@@ -65,15 +65,32 @@ export function named(log: Logger, name: string): Logger {
   return log.child({ logger: `medic.${name}` });
 }
 
-/** Errors as `{type, message, stack}`, with the chain of causes in the stack. Database texts keep only their code. */
+/**
+ * Errors as `{type, message, stack}`, with the chain of causes in the stack. What PostgreSQL says about a value quotes
+ * it, and the value may be a credential: of those texts only the code is kept.
+ */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const causes: string[] = [];
   for (let cause = error.cause; cause instanceof Error && causes.length < 5; cause = cause.cause) {
-    causes.push(`caused by: ${cause.stack ?? cause.message}`);
+    causes.push(`caused by: ${stackOf(cause)}`);
   }
-  const stack = [error.stack ?? '', ...causes].join('\n');
-  return { type: error.name, message: error.message, stack };
+  const stack = [stackOf(error), ...causes].join('\n');
+  return { type: error.name, message: messageOf(error), stack };
+}
+
+/** SQLSTATE class 22, data exception. */
+const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
+
+function messageOf(error: Error): string {
+  const code = 'code' in error ? String(error.code) : '';
+  return DATA_EXCEPTION.test(code) ? `PostgreSQL refused a value (${code})` : error.message;
+}
+
+function stackOf(error: Error): string {
+  const message = messageOf(error);
+  const stack = error.stack ?? error.message;
+  return message === error.message ? stack : stack.replaceAll(error.message, () => message);
 }
 
 type Line = Record<string, unknown> & { timestamp: string; level: LogLevel; logger: string; message: string };
