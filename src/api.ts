@@ -37,7 +37,8 @@ function server(parts: Parts, readiness: Readiness, routes: (app: Router) => voi
   return createServer({ log: context.log, metrics, version: context.version }, (app) => {
     app.addHook('onRequest', (request, _reply, done) => {
       const { access } = request.routeOptions.config;
-      const waits = access !== undefined && access.scope !== null && !readiness.migrated;
+      const stores = access !== undefined && (access.scope !== null || access.rateClass === 'ping');
+      const waits = stores && !readiness.migrated;
       done(
         waits
           ? new MedicError('database_unavailable', 'The database is not ready yet, try again')

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createApi } from '../src/api.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 
 let medic: TestMedic;
@@ -114,6 +115,14 @@ test('pings and heartbeats of one service in one batch are told apart and all ke
   const codes = answers.map(({ status }) => status);
   expect([200, 201, 404].map((code) => codes.filter((one) => one === code).length)).toEqual([50, 50, 50]);
   expect((await medic.call('GET', '/v2/services/1/heartbeats')).body.results.total_count).toBe(100);
+});
+
+test('before the schema is current a ping is asked to try again, in plain text', async () => {
+  const app = await createApi(medic.another(), { migrated: false, stopping: false, workerAlive: () => true });
+  const answer = await app.inject({ method: 'GET', url: url.slice(medic.url.length) });
+  expect([answer.statusCode, answer.body]).toEqual([503, 'try again']);
+  expect(answer.headers).toMatchObject({ 'content-type': 'text/plain; charset=utf-8', 'retry-after': '5' });
+  await app.close();
 });
 
 test('the ping key is never logged', async () => {

@@ -16,6 +16,7 @@ const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const EXIT_CODE = /^(?:0|[1-9]\d{0,2})$/;
 const HIGHEST_EXIT_CODE = 255;
 
+const PLAIN = 'text/plain; charset=utf-8';
 const PlainText = Type.String();
 const response = { 200: PlainText, 400: PlainText, 404: PlainText, 503: PlainText };
 
@@ -28,6 +29,11 @@ interface PingRequest {
 export function pingRoutes(app: Router, ingest: Ingest): void {
   app.register(async (scope) => {
     keepFirstBytes(scope, MESSAGE_BYTES);
+    scope.setErrorHandler((error, _request, reply) => {
+      const away = isUnavailable(error) || (error instanceof MedicError && error.status === 503);
+      if (!away) throw error;
+      return reply.code(503).type(PLAIN).header('retry-after', '5').send('try again');
+    });
     for (const url of ['/ping/:ping_key', '/ping/:ping_key/:suffix']) {
       scope.route<PingRequest>({
         method: ['GET', 'POST'],
@@ -53,7 +59,7 @@ async function ping(
   body: unknown,
   reply: FastifyReply,
 ) {
-  reply.type('text/plain; charset=utf-8');
+  reply.type(PLAIN);
   const meaning = meaningOf(params.suffix);
   if (meaning === undefined || !KEY.test(params.ping_key)) return reply.code(404).send('not found');
   const { run_id: runId } = query;
@@ -61,22 +67,16 @@ async function ping(
     return reply.code(400).send('run_id must have 1 to 255 characters');
   }
   const text = [meaning.note, typeof body === 'string' ? body : ''].filter((part) => part !== '').join('\n');
-  try {
-    const { fate } = await ingest.receive({
-      service: { pingKey: params.ping_key },
-      status: meaning.status,
-      source: 'ping',
-      runId: runId ?? null,
-      message: text === '' ? null : storedMessage(text),
-    });
-    if (fate === 'unknown') return reply.code(404).send('not found');
-    if (fate !== 'recorded') return reply.code(400).send('service is inactive');
-    return reply.code(200).send('OK');
-  } catch (error) {
-    const away = isUnavailable(error) || (error instanceof MedicError && error.status === 503);
-    if (!away) throw error;
-    return reply.code(503).header('retry-after', '5').send('try again');
-  }
+  const { fate } = await ingest.receive({
+    service: { pingKey: params.ping_key },
+    status: meaning.status,
+    source: 'ping',
+    runId: runId ?? null,
+    message: text === '' ? null : storedMessage(text),
+  });
+  if (fate === 'unknown') return reply.code(404).send('not found');
+  if (fate !== 'recorded') return reply.code(400).send('service is inactive');
+  return reply.code(200).send('OK');
 }
 
 const WORDS: Record<string, Status> = { start: 'STARTED', complete: 'COMPLETED', fail: 'FAILED' };
