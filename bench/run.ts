@@ -4,9 +4,16 @@ import { ingest } from './ingest.ts';
 import { cleanUp, cleanUpOnSignals, isStopping } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
+import { ping } from './ping.ts';
 import { start } from './start.ts';
 
-const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = { ingest, burst, detect, start };
+const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
+  ingest,
+  ping,
+  burst,
+  detect,
+  start,
+};
 
 cleanUpOnSignals();
 try {
