@@ -13,18 +13,25 @@ const MAX_NESTING = 32;
 export function readJsonBodies(app: FastifyInstance, limit: number): void {
   const parseSafely = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    const text = decode(encodingOf(request) === 'gzip' ? await unzip(body, limit) : body);
-    if (text.trim() === '') return {};
-    if (nesting(text) > MAX_NESTING) {
+  const parse = (
+    request: FastifyRequest,
+    body: Buffer,
+    done: (error: Error | null, value?: unknown) => void,
+  ) => {
+    const text = decode(body);
+    if (text.trim() === '') return done(null, {});
+    // A shorter text cannot be nested deeper, and most are shorter.
+    if (text.length > 2 * MAX_NESTING && nesting(text) > MAX_NESTING) {
       throw new MedicError('bad_request', `The body is nested deeper than ${MAX_NESTING} levels`);
     }
-    return new Promise((resolve, reject) => {
-      parseSafely(request, text, (error, value) => {
-        if (error === null) resolve(value);
-        else reject(new MedicError('bad_request', 'The body is not valid JSON'));
-      });
+    parseSafely(request, text, (error, value) => {
+      done(error === null ? null : new MedicError('bad_request', 'The body is not valid JSON'), value);
     });
+  };
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    const plain = encodingOf(request) === 'gzip' ? unzip(body, limit) : body;
+    if (plain instanceof Promise) plain.then((unzipped) => parse(request, unzipped, done)).catch(done);
+    else attempt(() => parse(request, plain, done), done);
   });
   // Without Content-Type and length Fastify hands on no body at all; where members are required that is `{}`.
   app.addHook('preValidation', (request: FastifyRequest, _reply, done) => {
@@ -43,6 +50,15 @@ export function readJsonBodies(app: FastifyInstance, limit: number): void {
           ),
     );
   });
+}
+
+/** Hands on what `work` throws. */
+function attempt(work: () => void, failed: (error: Error) => void): void {
+  try {
+    work();
+  } catch (error) {
+    failed(error as Error);
+  }
 }
 
 /** Within `scope`, hands bodies on as text, for routes that decide themselves what one that is not JSON means. */

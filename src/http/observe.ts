@@ -6,7 +6,7 @@ const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Counts and logs every answer, under the template of its route and never under the concrete path. */
 export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Logger): void {
-  const total = metrics.counter('medic_http_server_request_total', 'Answered requests', [
+  const total = metrics.tally('medic_http_server_request_total', 'Answered requests', [
     'method',
     'route',
     'status_code',
@@ -23,7 +23,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Log
     const route = url ?? 'unmatched';
     const { method } = request;
     const seconds = reply.elapsedTime / 1000;
-    total.inc({ method, route, status_code: reply.statusCode, service_name: 'medic' });
+    total.add(method, route, String(reply.statusCode), 'medic');
     duration.observe({ method, route, service_name: 'medic' }, seconds);
     const level = config.quiet === true || url === undefined ? 'debug' : 'info';
     if (log.isLevelEnabled(level)) {

@@ -1,9 +1,9 @@
 import type { Counter, Histogram } from 'prom-client';
-import type { Metrics } from '../../platform/metrics.ts';
+import type { Metrics, Tally } from '../../platform/metrics.ts';
 import { countStale } from './store-runs.ts';
 
 export interface HeartbeatMetrics {
-  heartbeats: Counter<'heartbeat_name' | 'status'>;
+  heartbeats: Tally<'heartbeat_name' | 'status'>;
   sweepSeconds: Histogram<never>;
   servicesChecked: Counter<never>;
   outageSeconds: Counter<never>;
@@ -30,7 +30,7 @@ export function heartbeatMetrics(metrics: Metrics): HeartbeatMetrics {
       'medic_ingest_outage_seconds_total',
       'Length of the times in which no process could receive',
     ),
-    heartbeats: metrics.counter('medic_heartbeats_total', 'Accepted events of every way in', [
+    heartbeats: metrics.tally('medic_heartbeats_total', 'Accepted events of every way in', [
       'heartbeat_name',
       'status',
     ]),

@@ -97,10 +97,8 @@ export class Ingest {
 
   #count(item: Item, receipt: Receipt): void {
     if (receipt.fate !== 'recorded') return;
-    this.#context.heartbeatMetrics.heartbeats.inc({
-      heartbeat_name: receipt.heartbeatName,
-      status: item.status,
-    });
-    this.#log.debug({ service_id: receipt.serviceId, status: item.status }, 'heartbeat');
+    this.#context.heartbeatMetrics.heartbeats.add(receipt.heartbeatName, item.status);
+    if (this.#log.isLevelEnabled('debug'))
+      this.#log.debug({ service_id: receipt.serviceId, status: item.status }, 'heartbeat');
   }
 }
