@@ -37,6 +37,15 @@ const columns = (items: readonly Item[]) => [
   items.map((item) => item.message),
 ];
 
+/** The ways to name a service, and the condition that finds it. */
+const LOOK_UP = {
+  nameKey: 'name_key = item.name_key',
+  pingKey: 'ping_key = item.ping_key',
+  serviceId: 'service_id = item.id',
+};
+type Way = keyof typeof LOOK_UP;
+const WAYS = Object.keys(LOOK_UP) as Way[];
+
 /** Signals with a run id also update the run. */
 const IS_RUN_SIGNAL = `(run_id is not null and status in ('STARTED', 'COMPLETED', 'FAILED'))`;
 
@@ -46,8 +55,8 @@ const IS_RUN_SIGNAL = `(run_id is not null and status in ('STARTED', 'COMPLETED'
  * service as long as the tables have no statistics, five times as slow.
  * Only `last_*`, `signs` change, none of them indexed, so that the row is updated in place (HOT).
  */
-const RECORD_HEALTHY = {
-  name: 'record-healthy',
+const recordStatement = (ways: readonly Way[]) => ({
+  name: `record-healthy-${ways.join('-')}`,
   text: `
     with item as (
       select * from unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::timestamptz[], $7::text[],
@@ -56,9 +65,7 @@ const RECORD_HEALTHY = {
     ), known as materialized (
       select item.*, service.service_id, service.heartbeat_name, service.active, service.threshold
       from item left join lateral (
-        select * from medic.services where name_key = item.name_key
-        union all select * from medic.services where ping_key = item.ping_key
-        union all select * from medic.services where service_id = item.id
+        ${ways.map((way) => `select * from medic.services where ${LOOK_UP[way]}`).join(' union all ')}
       ) service on true
     ), candidate as (
       select service_id from known where active
@@ -104,11 +111,22 @@ const RECORD_HEALTHY = {
       end as fate
     from known left join healthy using (service_id)
     order by known.n`,
-};
+});
 
 export async function recordHealthy(db: Database, items: readonly Item[]): Promise<FateRow[]> {
-  const { rows } = await db.query<FateRow>({ ...RECORD_HEALTHY, values: columns(items) });
+  const used = WAYS.filter((way) => items.some(({ service }) => way in service));
+  const { rows } = await db.query<FateRow>({ ...statementFor(used), values: columns(items) });
   return rows;
+}
+
+const statements = new Map<string, ReturnType<typeof recordStatement>>();
+
+/** A batch in which all services are named in one way is looked up in one index. */
+function statementFor(ways: readonly Way[]): ReturnType<typeof recordStatement> {
+  const key = ways.join();
+  const statement = statements.get(key) ?? recordStatement(ways);
+  statements.set(key, statement);
+  return statement;
 }
 
 /** Stores events as they are, without touching any state. `service_id` null is left out. */
