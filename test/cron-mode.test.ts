@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sql } from '../src/platform/db.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 
 let medic: TestMedic;
@@ -143,4 +144,22 @@ test('the modes can be changed, each time with a whole new period; the default g
     grace_period_seconds: 300,
     expected_at: '2040-03-01T14:00:00.000Z',
   });
+});
+
+test('a stored expression that cannot be evaluated is logged, and hides and holds up no other service', async () => {
+  await register();
+  await medic.call('POST', '/v2/services', { heartbeat_name: 'api', service_name: 'Api', alert_interval: 1 });
+  await medic.db.query(sql`
+    update medic.services set expected_cron = 'every night' where heartbeat_name = 'nightly'`);
+  await medic.db.query(
+    sql`update medic.service_state set check_at = ${medic.clock.now()} where service_id = 1`,
+  );
+  for (const path of ['/v2/services', '/service', '/v2/services/1', '/service/nightly']) {
+    expect((await medic.call('GET', path)).status, path).toBe(200);
+  }
+  await medic.advance('61s');
+  expect(await alerts()).toMatchObject([{ heartbeat_name: 'api' }]);
+  expect(medic.lines).toContainEqual(
+    expect.objectContaining({ level: 'ERROR', service_id: 1, message: 'a service could not be judged' }),
+  );
 });

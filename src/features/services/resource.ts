@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { CronError } from '../../platform/cron.ts';
 import { Instant, Nullable } from '../../platform/schema.ts';
 import { deadline, type Expectation } from '../heartbeats/expectation.ts';
 import type { Outage } from '../heartbeats/outage.ts';
@@ -52,8 +53,8 @@ export function serviceV2(
   row: ServiceRow,
   { baseUrl, outages }: { baseUrl: string; outages: readonly Outage[] },
 ): Static<typeof ServiceV2> {
-  const judged = row.active && row.alert_id === null;
-  const due = judged ? deadline(expectationOf(row), row.signs, outages) : null;
+  const rule = row.active && row.alert_id === null ? ruleOf(row) : null;
+  const due = rule === null ? null : deadline(rule, row.signs, outages);
   return {
     service_id: row.service_id,
     heartbeat_name: row.heartbeat_name,
@@ -122,7 +123,7 @@ export function serviceV1(row: ServiceRow, now: Date): Static<typeof ServiceV1> 
     heartbeat_name: row.heartbeat_name,
     service_name: row.service_name,
     active: Number(row.active),
-    alert_interval: minutes(row.alert_interval_seconds ?? secondsBetweenOccurrences(expectationOf(row), now)),
+    alert_interval: minutes(row.alert_interval_seconds ?? secondsBetweenOccurrences(ruleOf(row), now)),
     threshold: row.threshold,
     team: row.team,
     priority: row.priority,
@@ -146,14 +147,28 @@ function minutes(seconds: number): number {
 }
 
 /** In cron mode v1 shows the distance of the next two occurrences as the interval. */
-function secondsBetweenOccurrences(expectation: Expectation, now: Date): number {
+function secondsBetweenOccurrences(expectation: Expectation | null, now: Date): number {
   const [first, second] = upcoming(expectation, now, 2);
   return first === undefined || second === undefined ? 0 : (second.getTime() - first.getTime()) / 1000;
 }
 
+/**
+ * The rule of a service, or null for a stored expression that cannot be evaluated any more: the detector tells of it,
+ * and it must not hide the other services of a list (G7).
+ */
+export function ruleOf(row: ServiceRow): Expectation | null {
+  try {
+    return expectationOf(row);
+  } catch (error) {
+    if (error instanceof CronError) return null;
+    throw error;
+  }
+}
+
 /** The next expected times of a service, as far as there are any. */
-export function upcoming(expectation: Expectation, after: Date, count: number): Date[] {
+export function upcoming(expectation: Expectation | null, after: Date, count: number): Date[] {
   const times: Date[] = [];
+  if (expectation === null) return times;
   for (let at: Date | null = after; times.length < count; ) {
     at =
       expectation.mode === 'cron'

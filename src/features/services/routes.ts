@@ -8,7 +8,6 @@ import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, Instant, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
-import { expectationOf } from '../heartbeats/watch.ts';
 import { changeMany } from './bulk.ts';
 import { BulkV2, CreateV2, MuteV2, PatchV2 } from './fields.ts';
 import {
@@ -21,7 +20,7 @@ import {
   unmuteService,
 } from './manage.ts';
 import { muteEnd } from './mute-request.ts';
-import { SERVICE_STATES, ServiceV2, serviceV2, upcoming } from './resource.ts';
+import { ruleOf, SERVICE_STATES, ServiceV2, serviceV2, upcoming } from './resource.ts';
 import * as store from './store.ts';
 
 const tags = ['services'];
@@ -130,7 +129,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
     },
     async ({ params }) => {
       const service = await find(idOf(params.service_id, 'Service'));
-      const next_expected_times = upcoming(expectationOf(service), clock.now(), PREVIEWED).map((at) =>
+      const next_expected_times = upcoming(ruleOf(service), clock.now(), PREVIEWED).map((at) =>
         at.toISOString(),
       );
       return ok({ ...(await showOne(service)), next_expected_times });
