@@ -10,7 +10,7 @@ import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Death, type MortalDatabase, mortal } from './harness/mortal-database.ts';
 import { eventually } from './harness/process.ts';
 
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let medic: TestMedic;
 let doomed: { parts: Parts; db: DatabasePool; life: MortalDatabase; url: string; close(): Promise<void> };

@@ -178,13 +178,3 @@ export function isUnavailable(error: unknown): boolean {
 export function isLockTimeout(error: unknown): boolean {
   return errorCode(error) === '55P03';
 }
-
-/** True when the statement broke the unique constraint of that name. */
-export function violates(error: unknown, constraint: string): boolean {
-  return (
-    errorCode(error) === '23505' &&
-    error instanceof Error &&
-    'constraint' in error &&
-    error.constraint === constraint
-  );
-}

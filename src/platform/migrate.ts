@@ -19,7 +19,7 @@ export interface Migration {
 }
 
 /** The migrations of a folder in order. Rejects on a `.sql` file whose name is not `NNN_name.sql`. */
-export async function listMigrations(directory = MIGRATIONS_DIR): Promise<Migration[]> {
+async function listMigrations(directory = MIGRATIONS_DIR): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
   return names.map((name) => {
     if (!FILE_NAME.test(name)) throw new Error(`${name}: a migration is named NNN_name.sql`);

@@ -40,7 +40,7 @@ export interface Settings {
   notification_mode: string;
 }
 
-export const DEFAULTS: Omit<Settings, 'service_name' | 'alert_interval_seconds'> = {
+const DEFAULTS: Omit<Settings, 'service_name' | 'alert_interval_seconds'> = {
   active: true,
   expected_cron: null,
   expected_timezone: 'UTC',
