@@ -12,27 +12,31 @@ export interface MortalDatabase {
   /** Counts statements anew and dies as told; undefined: lives. */
   die(at: Death | undefined): void;
   readonly dead: boolean;
+  /** Resolves when it dies, in this life. */
+  readonly death: Promise<void>;
 }
 
 type Query = (...args: unknown[]) => unknown;
 
 /** Makes the process that uses `db`, which nobody has used yet, mortal. Real statements go to the real database. */
 export function mortal(db: DatabasePool): MortalDatabase {
-  let death: Death | undefined;
+  let fate: Death | undefined;
   let count = 0;
   let dead = false;
+  let death = Promise.withResolvers<void>();
 
   db.pool.on('connect', (client: PoolClient) => {
     const query = client.query.bind(client) as Query;
     const cut = () => {
       dead = true;
+      death.resolve();
       (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     };
     client.query = ((...args: unknown[]) => {
       count += 1;
-      const now = dead || (death !== undefined && count === death.statement);
+      const now = dead || (fate !== undefined && count === fate.statement);
       if (!now) return query(...args);
-      if (dead || death?.when === 'before') {
+      if (dead || fate?.when === 'before') {
         cut();
         return query(...args);
       }
@@ -53,12 +57,16 @@ export function mortal(db: DatabasePool): MortalDatabase {
 
   return {
     die(at) {
-      death = at;
+      fate = at;
       count = 0;
       dead = false;
+      death = Promise.withResolvers();
     },
     get dead() {
       return dead;
+    },
+    get death() {
+      return death.promise;
     },
   };
 }
