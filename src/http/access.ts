@@ -1,19 +1,6 @@
-/** What a caller needs to use a route; `admin` implies the others (spec 05 section 2). */
-export type Scope = 'read' | 'write' | 'admin';
-
-/** Classes of the rate limiter (spec 05 section 6). */
-export const RATE_CLASSES = [
-  'health',
-  'metrics',
-  'docs',
-  'heartbeat',
-  'ping',
-  'management',
-  'playbook_execute',
-  'webhook_trigger',
-  'dashboard',
-] as const;
-export type RateClass = (typeof RATE_CLASSES)[number];
+import type { Identity } from '../features/access/identity.ts';
+import type { RateClass } from '../features/access/rate-class.ts';
+import type { Scope } from '../features/access/scope.ts';
 
 /** Every route declares these two in its `config`; a test walks all routes and refuses one without. */
 export interface Access {
@@ -28,6 +15,15 @@ declare module 'fastify' {
     /** Completion is logged at DEBUG: routes that are called all the time. */
     quiet?: boolean;
   }
+  interface FastifyRequest {
+    /** Who calls; undefined on routes that need no key and got none. */
+    identity: Identity | undefined;
+  }
+}
+
+/** The name under which an action of this request is recorded (spec 05 section 10). */
+export function actorOf({ identity }: { identity: Identity | undefined }): string {
+  return identity?.name ?? 'anonymous';
 }
 
 /** Public, apart from its rate class. */

@@ -52,6 +52,7 @@ export async function createServer(
     const lacksHost = httpVersion === '1.1' && headers.host === undefined;
     done(lacksHost ? new MedicError('bad_request', 'The Host header is missing') : undefined);
   });
+  app.decorateRequest('identity', undefined);
   readJsonBodies(app, MAX_BODY_BYTES);
   answerWhatNodeRefuses(app.server);
   observeRequests(app, metrics, log);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RATE_CLASSES } from '../../src/http/access.ts';
+import { RATE_CLASSES } from '../../src/features/access/rate-class.ts';
 import { startTestMedic, type TestMedic } from '../harness/medic.ts';
 
 /** Method, path, scope and rate class as the specification lists them; "–" needs no key. */

@@ -73,7 +73,7 @@ test('each of the other rules refuses the import that it is there for', async ()
     'deciding-files-take-values-and-return-values: src/features/alerts/machine.ts → src/platform/db.ts',
     'features-are-in-the-table: src/features/alerts/adventurous.ts → src/features/unheard/verb.ts',
     'features-do-not-know-their-wiring: src/features/alerts/upward.ts → src/main.ts',
-    'http-knows-platform-only: src/http/curious.ts → src/features/alerts/verb.ts',
+    'http-knows-platform-and-access-only: src/http/curious.ts → src/features/alerts/verb.ts',
     'no-cycles: src/platform/one.ts → src/platform/two.ts',
     'nobody-outside-uses-a-store: src/wiring.ts → src/features/alerts/store.ts',
     'nothing-unresolved: src/platform/lost.ts → ./nowhere.ts',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SCOPES } from '../../src/features/access/scope.ts';
 import {
   ALERT_EVENTS,
   ALERT_STATES,
@@ -32,6 +33,7 @@ const wordsOf = <Word extends string>(words: Record<Word, true>) => Object.keys(
 const anyCase = (field: object) => (field as { anyCase: string[] }).anyCase;
 
 const IN_CODE: Record<string, readonly string[]> = {
+  'api_keys.scopes': SCOPES,
   'alerts.kind': ALERT_KINDS,
   'alerts.reason': Object.keys(ALERT_REASONS),
   'alerts.state': ALERT_STATES,
@@ -68,7 +70,7 @@ test('every list of words in the database is the one in the code', async () => {
     join pg_attribute attribute on attribute.attrelid = class.oid and attribute.attnum = any(con.conkey)
     where con.contype = 'c' and con.connamespace = 'medic'::regnamespace`);
   const inDatabase = rows.flatMap(({ place, definition }) => {
-    const list = /= ANY \(ARRAY\[(.+?)\]\)/.exec(definition)?.[1];
+    const list = /(?:= ANY \(|<@ )ARRAY\[(.+?)\]\)/.exec(definition)?.[1];
     return list === undefined ? [] : [[place, [...list.matchAll(/'(\w+)'::text/g)].map(([, word]) => word)]];
   });
   const sorted = (entries: [string, readonly string[]][]) =>

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { needs } from '../../http/access.ts';
+import { actorOf, needs } from '../../http/access.ts';
 import { answers, ok } from '../../http/envelope.ts';
 import { instantOf, ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
@@ -114,11 +114,11 @@ export function alertRoutes(app: Router, context: AlertRouteContext): void {
         response: answers(200, AlertDetail),
       },
     },
-    async ({ params, body }) => {
+    async (request) => {
+      const { params, body } = request;
       const alertId = idOf(params.alert_id, 'Alert');
       const comment = body.comment ?? null;
-      // No keys exist yet, so that every caller is the one identity of a server without authentication.
-      const entry = { alertId, actor: 'anonymous', comment, at: clock.now() };
+      const entry = { alertId, actor: actorOf(request), comment, at: clock.now() };
       await db.transaction((tx) => acknowledgeAlert(tx, context, entry));
       return ok(await detail(alertId), 'Alert acknowledged');
     },

@@ -1,0 +1,36 @@
+import { type Database, sql } from '../../platform/db.ts';
+import type { KeyRow } from './store.ts';
+
+export interface SessionRow extends Pick<KeyRow, 'api_key_id' | 'name' | 'scopes' | 'rate_limits'> {
+  /** Of the session. */
+  expires_at: Date;
+  /** Of its key. */
+  key_expires_at: Date | number | null;
+}
+
+/** @param token SHA-256 of the cookie. @returns the session with its key as they are now. */
+export async function findSession(db: Database, token: Buffer, now: Date): Promise<SessionRow | undefined> {
+  const { rows } = await db.query<SessionRow>(sql`
+    select key.api_key_id, key.name, key.scopes, key.rate_limits, session.expires_at,
+      key.expires_at as key_expires_at
+    from medic.sessions session join medic.api_keys key using (api_key_id)
+    where session.token_hash = ${token} and session.expires_at > ${now}`);
+  return rows[0];
+}
+
+export async function insertSession(
+  db: Database,
+  session: { token: Buffer; apiKeyId: number; now: Date; expiresAt: Date },
+): Promise<void> {
+  await db.query(sql`
+    insert into medic.sessions (token_hash, api_key_id, created_at, expires_at)
+    values (${session.token}, ${session.apiKeyId}, ${session.now}, ${session.expiresAt})`);
+}
+
+export async function deleteSession(db: Database, token: Buffer): Promise<void> {
+  await db.query(sql`delete from medic.sessions where token_hash = ${token}`);
+}
+
+export async function deleteEndedSessions(db: Database, now: Date): Promise<void> {
+  await db.query(sql`delete from medic.sessions where expires_at <= ${now}`);
+}
