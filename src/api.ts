@@ -1,3 +1,4 @@
+import type { onRequestHookHandler } from 'fastify';
 import type { Parts } from './app.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
@@ -7,6 +8,7 @@ import { signalRoutes } from './features/heartbeats/routes-signals.ts';
 import { heartbeatRoutesV1 } from './features/heartbeats/routes-v1.ts';
 import { serviceRoutes } from './features/services/routes.ts';
 import { serviceRoutesV1 } from './features/services/routes-v1.ts';
+import { createGate } from './http/gate.ts';
 import { createServer, type Router } from './http/server.ts';
 import { MedicError } from './platform/errors.ts';
 
@@ -33,19 +35,25 @@ export function createProbe(parts: Parts, readiness: Readiness): Promise<Router>
 }
 
 function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
-  const { context, health, metrics } = parts;
-  return createServer({ log: context.log, metrics, version: context.version }, (app) => {
-    app.addHook('onRequest', (request, _reply, done) => {
-      const { access } = request.routeOptions.config;
-      const stores = access !== undefined && (access.scope !== null || access.rateClass === 'ping');
-      const waits = stores && !readiness.migrated;
-      done(
-        waits
-          ? new MedicError('database_unavailable', 'The database is not ready yet, try again')
-          : undefined,
-      );
-    });
+  const { context, health, keys, metrics, settings } = parts;
+  const admission = [
+    waitForDatabase(readiness),
+    createGate({ mode: settings.MEDIC_AUTH_MODE, keys, metrics }),
+  ];
+  return createServer({ log: context.log, metrics, version: context.version, admission }, (app) => {
     healthRoutes(app, context, health, readiness, metrics);
     routes(app);
   });
+}
+
+/** Before the schema is current, only what needs no table is answered. */
+function waitForDatabase(readiness: Readiness): onRequestHookHandler {
+  return (request, _reply, done) => {
+    const { access } = request.routeOptions.config;
+    const stores = access !== undefined && (access.scope !== null || access.rateClass === 'ping');
+    const waits = stores && !readiness.migrated;
+    done(
+      waits ? new MedicError('database_unavailable', 'The database is not ready yet, try again') : undefined,
+    );
+  };
 }

@@ -1,3 +1,4 @@
+import { KeyVerifier } from './features/access/verify.ts';
 import { alertMetrics } from './features/alerts/metrics.ts';
 import { HealthCheck } from './features/health/check.ts';
 import { registerHealthMetrics, registerInfoMetrics } from './features/health/metrics.ts';
@@ -68,5 +69,5 @@ export function wire(tools: {
     environment: settings.MEDIC_ENVIRONMENT,
     description: 'Heartbeat monitor',
   });
-  return { context, settings, metrics, health, ingest: new Ingest(context) };
+  return { context, settings, metrics, health, keys: new KeyVerifier(tools), ingest: new Ingest(context) };
 }

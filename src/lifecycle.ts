@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi, createProbe } from './api.ts';
 import { type Parts, wire } from './app.ts';
+import { watchKeys } from './features/access/watch.ts';
 import type { Readiness } from './features/health/routes.ts';
 import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
 import { maintainPartitions } from './features/heartbeats/retain.ts';
@@ -94,6 +95,7 @@ class Running implements Medic {
   readonly #stopped = new AbortController();
   readonly #processId = newProcessId();
   #liveness: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
   #server: Router | undefined;
   #address = '';
 
@@ -141,6 +143,7 @@ class Running implements Medic {
     await this.#prepareDatabase(giveUp);
     if (giveUp.aborted) return;
     this.#stayAlive();
+    this.#watching = watchKeys(this.#parts.context, this.#parts.keys, this.#stopped.signal);
     this.#worker?.start();
   }
 
@@ -151,6 +154,7 @@ class Running implements Medic {
     this.#stopped.abort();
     const drained = Promise.all([
       this.#liveness,
+      this.#watching,
       this.#server?.close().then(() => ingest.drain()),
       this.#readiness.migrated ? this.#worker?.stop(Math.max(0, timeoutMs - RELEASE_JOBS_MS)) : undefined,
     ]);

@@ -284,7 +284,7 @@ test('an acknowledged alert goes on counting without reminders, and recovers as 
   await register();
   await medic.advance('61s');
   const first = await medic.call('POST', '/v2/alerts/1/acknowledge', { comment: 'looking' });
-  expect(first.body.results).toMatchObject({ acknowledged_by: 'anonymous' });
+  expect(first.body.results).toMatchObject({ acknowledged_by: 'admin' });
   const again = await medic.call('POST', '/v2/alerts/1/acknowledge', {});
   expect(again.status).toBe(200);
   expect(again.body.results.acknowledged_at).toBe(first.body.results.acknowledged_at);

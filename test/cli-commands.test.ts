@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ADMIN_KEY } from './harness/admin.ts';
 import { Terminal } from './harness/cli.ts';
 import { envelope, FakeMedic } from './harness/fake-medic.ts';
 import { START, startTestMedic, type TestMedic } from './harness/medic.ts';
@@ -11,7 +12,7 @@ let terminal: Terminal;
 
 beforeEach(async () => {
   medic = await startTestMedic();
-  terminal = new Terminal({ MEDIC_BASE_URL: medic.url });
+  terminal = new Terminal({ MEDIC_BASE_URL: medic.url, MEDIC_API_KEY: ADMIN_KEY });
 });
 afterEach(async () => {
   terminal.close();

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ADMIN_KEY } from './harness/admin.ts';
 import { Terminal } from './harness/cli.ts';
 import { START, startTestMedic, type TestMedic } from './harness/medic.ts';
 
@@ -11,7 +12,7 @@ let gateway: Gateway;
 beforeEach(async () => {
   medic = await startTestMedic();
   gateway = await Gateway.to(medic.url);
-  terminal = new Terminal({ MEDIC_BASE_URL: gateway.url });
+  terminal = new Terminal({ MEDIC_BASE_URL: gateway.url, MEDIC_API_KEY: ADMIN_KEY });
 });
 afterEach(async () => {
   terminal.close();
@@ -35,6 +36,7 @@ class Gateway {
       const body = Buffer.concat(chunks);
       const answer = await fetch(target + request.url, {
         method: request.method ?? 'GET',
+        headers: { authorization: request.headers.authorization ?? '' },
         ...(body.length === 0 ? {} : { body }),
       });
       response.writeHead(answer.status).end(await answer.text());

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { MedicClient, MedicError } from '../client/src/index.ts';
+import { ADMIN_KEY } from './harness/admin.ts';
 import { FakeMedic } from './harness/fake-medic.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import type { Answer } from './harness/receivers.ts';
@@ -9,7 +10,7 @@ let client: MedicClient;
 
 beforeEach(async () => {
   medic = await startTestMedic();
-  client = new MedicClient({ baseUrl: `${medic.url}/` });
+  client = new MedicClient({ baseUrl: `${medic.url}/`, apiKey: ADMIN_KEY });
 });
 afterEach(async () => {
   vi.unstubAllEnvs();

@@ -7,6 +7,7 @@ import type { DatabasePool } from '../src/platform/db.ts';
 import { sql } from '../src/platform/db.ts';
 import { releaseJobsOfDeadWorkers } from '../src/platform/jobs.ts';
 import { runRound, tasksOf } from '../src/worker.ts';
+import { AUTHORIZATION } from './harness/admin.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Death, type MortalDatabase, mortal } from './harness/mortal-database.ts';
 import { eventually } from './harness/process.ts';
@@ -51,6 +52,7 @@ async function register(name: string): Promise<number> {
 async function beat(url: string, name: string, run: string): Promise<string[]> {
   const response = await fetch(`${url}/heartbeat`, {
     method: 'POST',
+    headers: { authorization: AUTHORIZATION },
     body: JSON.stringify({ heartbeat_name: name, status: 'UP', run_id: run }),
     signal: AbortSignal.timeout(25_000),
   });

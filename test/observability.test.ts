@@ -126,19 +126,20 @@ test('no secret is ever logged: not in a whole life of an alert with failing rec
 });
 
 test('the request log has the documented members and the id that the answer carries', async () => {
-  const response = await fetch(`${medic.url}/v2/services`, { headers: { 'x-request-id': 'my-id.1' } });
+  const response = await medic.fetch('/v2/services', { headers: { 'x-request-id': 'my-id.1' } });
   expect(response.headers.get('x-request-id')).toBe('my-id.1');
   expect(medic.lines).toContainEqual(
     expect.objectContaining({
       level: 'INFO',
       logger: 'medic.http',
       request_id: 'my-id.1',
+      api_key_id: 1,
       method: 'GET',
       route: '/v2/services',
       status_code: 200,
       duration_ms: expect.any(Number),
     }),
   );
-  const forged = await fetch(`${medic.url}/v2/services`, { headers: { 'x-request-id': 'a b"}' } });
+  const forged = await medic.fetch('/v2/services', { headers: { 'x-request-id': 'a b"}' } });
   expect(forged.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
 });

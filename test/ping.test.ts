@@ -108,7 +108,7 @@ test('pings and heartbeats of one service in one batch are told apart and all ke
   const answers = await Promise.all([
     ...Array.from({ length: 50 }, () => fetch(url)),
     ...Array.from({ length: 50 }, () =>
-      fetch(`${medic.url}/heartbeat`, { method: 'POST', body: '{"heartbeat_name":"BACKUP","status":"UP"}' }),
+      medic.fetch('/heartbeat', { method: 'POST', body: '{"heartbeat_name":"BACKUP","status":"UP"}' }),
     ),
     ...Array.from({ length: 50 }, () => fetch(`${medic.url}/ping/00000000-0000-4000-8000-000000000000`)),
   ]);

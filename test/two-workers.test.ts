@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApi } from '../src/api.ts';
 import { type DatabasePool, sql } from '../src/platform/db.ts';
 import { Worker } from '../src/worker.ts';
+import { AUTHORIZATION } from './harness/admin.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { eventually } from './harness/process.ts';
 
@@ -59,6 +60,7 @@ async function register(name: string): Promise<number> {
 async function beat(node: Node | undefined, name: string): Promise<void> {
   const response = await fetch(`${node?.url}/heartbeat`, {
     method: 'POST',
+    headers: { authorization: AUTHORIZATION },
     body: JSON.stringify({ heartbeat_name: name, status: 'UP' }),
   });
   expect(response.status).toBe(201);

@@ -4,8 +4,8 @@ import type { Scope } from '../features/access/scope.ts';
 
 /** Every route declares these two in its `config`; a test walks all routes and refuses one without. */
 export interface Access {
-  /** Needed scope; null: no key is needed. */
-  scope: Scope | null;
+  /** Needed scope; `any`: a key, whatever its scopes; null: no key is needed. */
+  scope: Scope | 'any' | null;
   rateClass: RateClass;
 }
 
@@ -31,6 +31,6 @@ export function open(rateClass: RateClass): { access: Access; quiet: boolean } {
   return { access: { scope: null, rateClass }, quiet: true };
 }
 
-export function needs(scope: Scope, rateClass: RateClass = 'management') {
+export function needs(scope: Scope | 'any', rateClass: RateClass = 'management') {
   return { access: { scope, rateClass }, quiet: rateClass === 'heartbeat' };
 }

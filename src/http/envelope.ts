@@ -42,6 +42,7 @@ export function failureOf(error: unknown, required: readonly string[] = []): Fai
   const status = ERROR_STATUS[code];
   const headers: Record<string, string> = {};
   if (code === 'database_unavailable') headers['retry-after'] = '5';
+  if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
   if (code === 'overloaded') headers['retry-after'] = '1';
   return {
     status,

@@ -30,6 +30,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Log
       log[level](
         {
           request_id: request.id,
+          api_key_id: request.identity?.apiKeyId ?? undefined,
           method,
           route,
           status_code: reply.statusCode,

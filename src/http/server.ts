@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
   LogController,
+  type onRequestHookHandler,
 } from 'fastify';
 import { MedicError } from '../platform/errors.ts';
 import { type Logger, named } from '../platform/logging.ts';
@@ -27,6 +28,8 @@ export interface ServerOptions {
   log: Logger;
   metrics: Metrics;
   version: string;
+  /** Asked in this order before anything else is done with a request; also for unknown paths. */
+  admission: onRequestHookHandler[];
 }
 
 /** What a feature registers its routes on. */
@@ -37,7 +40,7 @@ export type Router = ReturnType<typeof bare>;
  * Register the features in `routes`; whatever goes wrong in them is answered in the envelope.
  */
 export async function createServer(
-  { log: parent, metrics, version }: ServerOptions,
+  { log: parent, metrics, version, admission }: ServerOptions,
   routes: (app: Router) => void,
 ) {
   const log = named(parent, 'http');
@@ -53,6 +56,7 @@ export async function createServer(
     done(lacksHost ? new MedicError('bad_request', 'The Host header is missing') : undefined);
   });
   app.decorateRequest('identity', undefined);
+  for (const hook of admission) app.addHook('onRequest', hook);
   readJsonBodies(app, MAX_BODY_BYTES);
   answerWhatNodeRefuses(app.server);
   observeRequests(app, metrics, log);

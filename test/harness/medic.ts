@@ -7,6 +7,7 @@ import { readConfig } from '../../src/platform/config.ts';
 import { type DatabasePool, openDatabase, sql } from '../../src/platform/db.ts';
 import { Metrics } from '../../src/platform/metrics.ts';
 import { runRound, tasksOf } from '../../src/worker.ts';
+import { ADMIN_KEY, AUTHORIZATION } from './admin.ts';
 import { createTestDatabase } from './database.ts';
 import { recordingLogger } from './logger.ts';
 import { FakePagerDuty, FakeSlack } from './receivers.ts';
@@ -27,8 +28,10 @@ export interface TestMedic {
   readonly pagerDuty: FakePagerDuty;
   /** What was logged. */
   readonly lines: Record<string, unknown>[];
-  /** One request with an optional JSON body. */
-  call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** One request with an optional JSON body, by an admin unless the headers say otherwise. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** The built-in one with the key of an admin; the path follows `url`. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
   /** A second Medic on the same database, clock and receivers: another process, as far as the database can tell. */
   another(db?: DatabasePool): Parts;
   /** Connections to the same database; the caller ends them. */
@@ -70,6 +73,7 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     wire({ db: its, clock, log, metrics: new Metrics(), settings, random: () => 0 });
   const parts = build(db);
   await maintainPartitions(db, log, clock.now(), settings.HEARTBEAT_RETENTION_DAYS);
+  await createAdminKey(parts);
   const server = await createApi(parts, { migrated: true, stopping: false, workerAlive: () => true });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
 
@@ -83,9 +87,15 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     lines,
     another: (its = db) => build(its),
     connect,
-    async call(method, path, body) {
-      const response = await fetch(url + path, {
+    fetch: (path, init) => {
+      const headers = new Headers(init?.headers);
+      if (!headers.has('authorization')) headers.set('authorization', AUTHORIZATION);
+      return fetch(url + path, { ...init, headers });
+    },
+    async call(method, path, body, headers = {}) {
+      const response = await medic.fetch(path, {
         method,
+        headers,
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
@@ -123,6 +133,13 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     },
   };
   return medic;
+}
+
+async function createAdminKey({ context: { db, clock }, keys }: Parts): Promise<void> {
+  const hash = await keys.hasher.hash(ADMIN_KEY);
+  await db.query(sql`
+    insert into medic.api_keys (name, key_prefix, key_hash, scopes, created_at, updated_at)
+    values ('admin', ${ADMIN_KEY.slice(4, 12)}, ${hash}, '{read,write,admin}', ${clock.now()}, ${clock.now()})`);
 }
 
 /** Runs every job that is due by Medic's clock, once. @returns how many there were. */

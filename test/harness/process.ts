@@ -34,7 +34,7 @@ export function runMedic({ args = [], env = {}, options = {}, command }: HowToRu
   const [program, given] = command === undefined ? [NODE, [MAIN, ...args]] : [command, args];
   const child = spawn(program, given, {
     ...options,
-    env: { PATH, PORT: '0', METRICS_PORT: '0', MEDIC_HOST: '127.0.0.1', ...env },
+    env: { PATH, PORT: '0', METRICS_PORT: '0', MEDIC_HOST: '127.0.0.1', MEDIC_AUTH_MODE: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { AUTHORIZATION } from './admin.ts';
 
 export interface RawAnswer {
   status: number;
@@ -63,7 +64,7 @@ export function answersIn(text: string, head = false): RawAnswer[] {
   return answers;
 }
 
-/** One request that asks for the connection to be closed after its answer. */
+/** One request by an admin, unless the headers say otherwise, that asks for the connection to be closed after its answer. */
 export async function request(
   url: string,
   method: string,
@@ -72,6 +73,7 @@ export async function request(
   body: string | Buffer = '',
 ): Promise<RawAnswer> {
   const lines = [`${method} ${target} HTTP/1.1`, 'Host: medic', 'Connection: close', ...headers];
+  if (!headers.some((line) => /^authorization:/i.test(line))) lines.push(`Authorization: ${AUTHORIZATION}`);
   if (body.length > 0 && !headers.some((line) => /^(content-length|transfer-encoding):/i.test(line))) {
     lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
   }

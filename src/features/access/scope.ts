@@ -2,7 +2,7 @@
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** @returns whether the scopes of a caller are enough; null: any caller will do. */
-export function grants(scopes: readonly Scope[], needed: Scope | null): boolean {
-  return needed === null || scopes.includes('admin') || scopes.includes(needed);
+/** @returns whether the scopes of a caller are enough; `any`: whatever they are. */
+export function grants(scopes: readonly Scope[], needed: Scope | 'any'): boolean {
+  return needed === 'any' || scopes.includes('admin') || scopes.includes(needed);
 }

@@ -1,0 +1,147 @@
+import type { Clock } from '../../platform/clock.ts';
+import type { DatabasePool } from '../../platform/db.ts';
+import type { Logger } from '../../platform/logging.ts';
+import { named } from '../../platform/logging.ts';
+import { KeyHasher } from './hash.ts';
+import type { Identity } from './identity.ts';
+import { digestOf, prefixOf } from './key.ts';
+import * as store from './store.ts';
+
+/** What a credential proves. */
+export type Verification = { identity: Identity } | 'invalid' | 'expired';
+
+interface Remembered {
+  identity: Identity;
+  /** The row that it was verified against: another hash means another key. */
+  keyHash: string;
+  verifiedAt: number;
+}
+
+const REMEMBERED_MS = 60_000;
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * Verifies API keys (spec 05 section 2).
+ * In: api_keys. Out: who the caller is; api_keys.key_hash when its cost is outdated, last_used_at in batches.
+ * Crash: loses what is remembered, and at most a minute of last_used_at.
+ */
+export class KeyVerifier {
+  readonly hasher = new KeyHasher();
+  readonly #db: DatabasePool;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  /** By the SHA-256 of the key, oldest first. */
+  readonly #remembered = new Map<string, Remembered>();
+  /** A key that comes many times at once is verified once. */
+  readonly #verifying = new Map<string, Promise<Verification>>();
+  #used = new Set<number>();
+
+  constructor(tools: { db: DatabasePool; clock: Clock; log: Logger }) {
+    this.#db = tools.db;
+    this.#clock = tools.clock;
+    this.#log = named(tools.log, 'access');
+  }
+
+  /** @returns at once what is known about the key from the last minute; undefined: it must be verified. */
+  recall(key: string): Verification | undefined {
+    const digest = digestOf(key);
+    const known = this.#remembered.get(digest);
+    if (known === undefined) return undefined;
+    const now = this.#clock.now().getTime();
+    if (now - known.verifiedAt >= REMEMBERED_MS || now < known.verifiedAt) {
+      this.#remembered.delete(digest);
+      return undefined;
+    }
+    return this.#judge(known.identity, now);
+  }
+
+  /** The cost depends neither on how many keys exist nor on whether one begins like this. Rejects with 503 when busy. */
+  verify(key: string): Promise<Verification> {
+    const digest = digestOf(key);
+    const running = this.#verifying.get(digest);
+    if (running !== undefined) return running;
+    const fresh = this.#verify(key, digest).finally(() => this.#verifying.delete(digest));
+    this.#verifying.set(digest, fresh);
+    return fresh;
+  }
+
+  async #verify(key: string, digest: string): Promise<Verification> {
+    const prefix = prefixOf(key);
+    const row = prefix === undefined ? undefined : await store.findByPrefix(this.#db, prefix);
+    const match = await this.hasher.verify(row?.key_hash, key);
+    if (match === 'unreadable') {
+      this.#log.warn({ api_key_id: row?.api_key_id }, 'the stored hash of an API key cannot be read');
+    }
+    if (row === undefined || match === 'no' || match === 'unreadable') return 'invalid';
+    if (match === 'weak') {
+      const renewed = await this.hasher.hash(key);
+      await store.renewHash(this.#db, row.api_key_id, row.key_hash, renewed);
+      row.key_hash = renewed;
+    }
+    const verifiedAt = this.#clock.now().getTime();
+    const identity = identityOf(row);
+    this.#remember(digest, { identity, keyHash: row.key_hash, verifiedAt });
+    return this.#judge(identity, verifiedAt);
+  }
+
+  #remember(digest: string, entry: Remembered): void {
+    this.#remembered.delete(digest);
+    this.#remembered.set(digest, entry);
+    if (this.#remembered.size > MAX_REMEMBERED) {
+      const [oldest = ''] = this.#remembered.keys();
+      this.#remembered.delete(oldest);
+    }
+  }
+
+  #judge(identity: Identity, now: number): Verification {
+    if (identity.expiresAt !== null && identity.expiresAt.getTime() <= now) return 'expired';
+    if (identity.apiKeyId !== null) this.#used.add(identity.apiKeyId);
+    return { identity };
+  }
+
+  /** Forgets what was verified about one key: call it when the key was changed or revoked. */
+  forget(apiKeyId: number): void {
+    for (const [digest, { identity }] of this.#remembered) {
+      if (identity.apiKeyId === apiKeyId) this.#remembered.delete(digest);
+    }
+  }
+
+  /** Compares everything remembered with the database: revoked and rotated keys are forgotten, changes taken over. */
+  async refresh(): Promise<void> {
+    if (this.#remembered.size === 0) return;
+    const ids = new Set([...this.#remembered.values()].map(({ identity }) => identity.apiKeyId ?? 0));
+    const rows = new Map((await store.listByIds(this.#db, [...ids])).map((row) => [row.api_key_id, row]));
+    for (const [digest, known] of this.#remembered) {
+      const { apiKeyId } = known.identity;
+      if (apiKeyId === null || !ids.has(apiKeyId)) continue;
+      const row = rows.get(apiKeyId);
+      if (row === undefined || row.key_hash !== known.keyHash) this.#remembered.delete(digest);
+      else known.identity = identityOf(row);
+    }
+  }
+
+  /** Writes down which keys were used since the last call. */
+  async recordUse(): Promise<void> {
+    if (this.#used.size === 0) return;
+    const used = this.#used;
+    this.#used = new Set();
+    await store.touch(this.#db, [...used], this.#clock.now());
+  }
+}
+
+export function identityOf(row: store.KeyRow): Identity {
+  return {
+    apiKeyId: row.api_key_id,
+    name: row.name,
+    scopes: row.scopes,
+    rateLimits: row.rate_limits,
+    expiresAt: expiryOf(row.expires_at),
+    sessionId: null,
+  };
+}
+
+/** A stored value that is no date counts as expired. */
+export function expiryOf(value: Date | number | null): Date | null {
+  if (value === null) return null;
+  return value instanceof Date && !Number.isNaN(value.getTime()) ? value : new Date(0);
+}
