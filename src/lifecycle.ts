@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi, createProbe } from './api.ts';
 import { type Parts, wire } from './app.ts';
 import { watchKeys } from './features/access/watch.ts';
+import { startEmbedded } from './embedded-database.ts';
 import type { Readiness } from './features/health/routes.ts';
 import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
 import { maintainPartitions } from './features/heartbeats/retain.ts';
@@ -9,7 +10,7 @@ import type { Router } from './http/server.ts';
 import { DatabaseClock } from './platform/clock.ts';
 import type { Config, Role } from './platform/config.ts';
 import { type DatabasePool, isUnavailable, openDatabase } from './platform/db.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import type { EmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { ConfigurationError } from './platform/environment.ts';
 import { migrateJobs } from './platform/jobs.ts';
 import { createLogger, type Logger, named } from './platform/logging.ts';
@@ -47,7 +48,8 @@ export async function startMedic(config: Config, role: Role, giveUp: AbortSignal
     environment: config.MEDIC_ENVIRONMENT,
     version: config.MEDIC_VERSION,
   });
-  const embedded = config.database === undefined ? await startEmbedded(config, log) : undefined;
+  const embedded =
+    config.database === undefined ? await startEmbedded(config.MEDIC_DATA_DIR, log) : undefined;
   const metrics = new Metrics();
   const queries = metrics.histogram(
     'medic_db_client_operation_duration_seconds',
@@ -72,15 +74,6 @@ export async function startMedic(config: Config, role: Role, giveUp: AbortSignal
     await running.stop();
     throw error;
   }
-}
-
-function startEmbedded(config: Config, log: Logger): Promise<EmbeddedPostgres> {
-  const pgLog = named(log, 'postgres');
-  const LEVEL = { info: 'info', warning: 'warn', error: 'error' } as const;
-  return startEmbeddedPostgres({
-    dataDir: config.MEDIC_DATA_DIR,
-    onLog: (level, message, fields) => pgLog[LEVEL[level]]({ ...fields }, message),
-  });
 }
 
 class Running implements Medic {

@@ -72,6 +72,15 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
+/** How to reach the server of a data folder that another process of this machine runs. */
+export async function runningConnection(dataDir: string): Promise<EmbeddedPostgres['connection']> {
+  return connectionIn(socketFolderOf(await realpath(dataDir)));
+}
+
+function connectionIn(socketFolder: string): EmbeddedPostgres['connection'] {
+  return { host: socketFolder, port: PORT, user: 'medic', database: 'medic' };
+}
+
 async function openDataFolder(folder: string): Promise<string> {
   try {
     const made = await mkdir(folder, { recursive: true });
@@ -103,7 +112,7 @@ async function startLocked(
     settings,
     onLog,
   });
-  const connection = { host: socketFolder, port: PORT, user: 'medic', database: 'medic' };
+  const connection = connectionIn(socketFolder);
   try {
     await ensureDatabase(connection);
   } catch (error) {
