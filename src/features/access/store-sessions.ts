@@ -34,3 +34,7 @@ export async function deleteSession(db: Database, token: Buffer): Promise<void> 
 export async function deleteEndedSessions(db: Database, now: Date): Promise<void> {
   await db.query(sql`delete from medic.sessions where expires_at <= ${now}`);
 }
+
+export async function deleteSessionsOf(db: Database, apiKeyId: number): Promise<void> {
+  await db.query(sql`delete from medic.sessions where api_key_id = ${apiKeyId}`);
+}

@@ -16,7 +16,7 @@ export interface KeyRow {
   updated_at: Date;
 }
 
-const columns = sql`api_key_id, name, key_prefix, key_hash, scopes, expires_at, rate_limits, last_used_at,
+export const columns = sql`api_key_id, name, key_prefix, key_hash, scopes, expires_at, rate_limits, last_used_at,
   created_at, updated_at`;
 
 export async function findByPrefix(db: Database, prefix: string): Promise<KeyRow | undefined> {
