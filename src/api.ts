@@ -1,5 +1,6 @@
 import type { onRequestHookHandler } from 'fastify';
 import type { Parts } from './app.ts';
+import { apiKeyRoutes } from './features/access/routes.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
 import { heartbeatRoutes } from './features/heartbeats/routes.ts';
@@ -15,7 +16,7 @@ import { MedicError } from './platform/errors.ts';
 /** The `api` role: every route of every feature. */
 export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
   return server(parts, readiness, (app) => {
-    const { context, ingest } = parts;
+    const { access, context, ingest } = parts;
     for (const prefix of ['', '/v1'] as const) {
       heartbeatRoutesV1(app, context.db, ingest, prefix);
       serviceRoutesV1(app, context, prefix);
@@ -26,6 +27,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     heartbeatRoutes(app, context.db, context.clock);
     serviceRoutes(app, context);
     alertRoutes(app, context);
+    apiKeyRoutes(app, access);
   });
 }
 

@@ -69,5 +69,7 @@ export function wire(tools: {
     environment: settings.MEDIC_ENVIRONMENT,
     description: 'Heartbeat monitor',
   });
-  return { context, settings, metrics, health, keys: new KeyVerifier(tools), ingest: new Ingest(context) };
+  const keys = new KeyVerifier(tools);
+  const access = { db, clock, keys, authenticates: settings.MEDIC_AUTH_MODE !== 'off' };
+  return { context, settings, metrics, health, keys, access, ingest: new Ingest(context) };
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi, createProbe } from './api.ts';
 import { type Parts, wire } from './app.ts';
-import { watchKeys } from './features/access/watch.ts';
 import { startEmbedded } from './embedded-database.ts';
+import { watchKeys } from './features/access/watch.ts';
 import type { Readiness } from './features/health/routes.ts';
 import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
 import { maintainPartitions } from './features/heartbeats/retain.ts';

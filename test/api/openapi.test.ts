@@ -41,6 +41,12 @@ const SPECIFIED = `
   GET /v2/alerts/{alert_id} read management
   POST /v2/alerts/{alert_id}/acknowledge write management
   POST /v2/alerts/{alert_id}/resolve write management
+  GET /v2/api-keys admin management
+  POST /v2/api-keys admin management
+  GET /v2/api-keys/{api_key_id} admin management
+  PATCH /v2/api-keys/{api_key_id} admin management
+  DELETE /v2/api-keys/{api_key_id} admin management
+  POST /v2/api-keys/{api_key_id}/rotate admin management
 `;
 
 /** Paths with an identical alias under /v1. */

@@ -39,11 +39,7 @@ export async function createKey(context: AccessContext, settings: KeySettings): 
 }
 
 /** Changes the given settings of a key. Throws `not_found` and `conflict`. */
-export function changeKey(
-  context: AccessContext,
-  id: number,
-  change: Partial<KeySettings>,
-): Promise<KeyRow> {
+export function changeKey(context: AccessContext, id: number, change: Partial<KeySettings>): Promise<KeyRow> {
   return changing(context, id, async (tx, before) => {
     const after = { ...settingsOf(before), ...change };
     await keepAnAdmin(tx, context, before, after);
