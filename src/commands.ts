@@ -26,6 +26,15 @@ program
   .addOption(new Option('--verbose', 'tell each step'))
   .addOption(new Option('--migrations-dir <dir>', 'where the .sql files are, by default those of Medic'))
   .action(async (options) => (await server()).runMigrations(options));
+program
+  .command('create-api-key')
+  .description('create an API key and print it once')
+  .requiredOption('--name <name>', 'what it is called, in the log and beside what its owner does')
+  .addOption(new Option('--scopes <scopes...>', 'some of read, write, admin').default(['read']))
+  .addOption(new Option('--expires <time>', 'when it ends, such as 2030-01-31T00:00:00Z; never by default'))
+  .addOption(new Option('--force', 'replace the key, the scopes and the end of one that has the name'))
+  .addOption(new Option('--quiet', 'print the key alone'))
+  .action(async (options, command) => (await import('./create-api-key.ts')).createApiKey(options, command));
 addClientCommands(program);
 
 try {

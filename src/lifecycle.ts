@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi, createProbe } from './api.ts';
 import { type Parts, wire } from './app.ts';
 import { startEmbedded } from './embedded-database.ts';
+import { ensureFirstKey, requireWellFormed } from './features/access/first-key.ts';
+import { warnOfOpenMode } from './features/access/mode.ts';
 import { watchKeys } from './features/access/watch.ts';
 import type { Readiness } from './features/health/routes.ts';
 import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
@@ -17,6 +19,7 @@ import { createLogger, type Logger, named } from './platform/logging.ts';
 import { Metrics } from './platform/metrics.ts';
 import { migrate, pendingMigrations } from './platform/migrate.ts';
 import { repeat } from './platform/repeat.ts';
+import { showFirstKey } from './show-key.ts';
 import { Worker } from './worker.ts';
 
 /** A running Medic. */
@@ -42,6 +45,7 @@ export async function startMedic(config: Config, role: Role, giveUp: AbortSignal
   if (config.database === undefined && role !== 'all') {
     throw new ConfigurationError('DATABASE_URL', `is needed by "medic ${role}": roles share one database`);
   }
+  requireWellFormed(config.MEDIC_ADMIN_API_KEY);
   const log = createLogger({
     level: config.MEDIC_LOG_LEVEL,
     format: config.MEDIC_LOG_FORMAT,
@@ -129,9 +133,8 @@ class Running implements Medic {
     this.#server = await (alone ? createProbe : createApi)(this.#parts, this.#readiness);
     this.#address = await this.#server.listen({ host, port: alone ? METRICS_PORT : PORT });
     if (!alone) {
-      named(this.#parts.context.log, 'main').warn(
-        'this version does not authenticate its callers yet: let only trusted networks reach it (MEDIC_HOST)',
-      );
+      const { context, settings } = this.#parts;
+      warnOfOpenMode(settings.MEDIC_AUTH_MODE, context.log, this.#stopped.signal);
     }
     await this.#prepareDatabase(giveUp);
     if (giveUp.aborted) return;
@@ -191,8 +194,23 @@ class Running implements Medic {
     await this.#clock.start();
     const { HEARTBEAT_RETENTION_DAYS: days } = this.#config;
     await maintainPartitions(context.db, named(context.log, 'main'), this.#clock.now(), days);
-    if (this.#role !== 'worker') await recordLiveness(context, this.#processId);
+    if (this.#role !== 'worker') {
+      await this.#ensureFirstKey();
+      await recordLiveness(context, this.#processId);
+    }
     this.#readiness.migrated = true;
+  }
+
+  #ensureFirstKey(): Promise<void> {
+    const { access, context } = this.#parts;
+    const { database, MEDIC_ADMIN_API_KEY: given, MEDIC_DATA_DIR: dataDir } = this.#config;
+    return ensureFirstKey({
+      ...access,
+      log: context.log,
+      given,
+      mayGenerate: this.#config.MEDIC_AUTO_CREATE_ADMIN_KEY ?? database === undefined,
+      show: (key) => showFirstKey(key, dataDir),
+    });
   }
 
   async #isMigrated(): Promise<boolean> {

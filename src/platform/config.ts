@@ -35,6 +35,8 @@ export const VARIABLES = {
   MEDIC_TIMEZONE: timeZone('UTC'),
   MEDIC_SHUTDOWN_TIMEOUT_SECONDS: integer(25, 0, 3600),
   MEDIC_AUTH_MODE: oneOf('required', ['required', 'open-ingest', 'off']),
+  MEDIC_ADMIN_API_KEY: text(),
+  MEDIC_AUTO_CREATE_ADMIN_KEY: boolean(),
   WORKER_INTERVAL_SECONDS: integer(15, 1, 300),
   ALERT_AUTO_UNMUTE_HOURS: integer(24, 1, 8760),
   MEDIC_REMINDER_MIN_SECONDS: integer(60, 0, 86_400),

@@ -42,7 +42,9 @@ export function integer(fallback: number, min: number, max: number): Reader<numb
   };
 }
 
-export function boolean(fallback: boolean): Reader<boolean> {
+export function boolean(fallback: boolean): Reader<boolean>;
+export function boolean(): Reader<boolean | undefined>;
+export function boolean(fallback?: boolean): Reader<boolean | undefined> {
   return (value) => {
     switch (value?.toLowerCase()) {
       case undefined:
