@@ -1,6 +1,9 @@
 import type { onRequestHookHandler } from 'fastify';
 import type { Parts } from './app.ts';
+import type { RateClass } from './features/access/rate-class.ts';
 import { apiKeyRoutes } from './features/access/routes.ts';
+import { sessionRoutes } from './features/access/routes-session.ts';
+import { findSession } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
 import { heartbeatRoutes } from './features/heartbeats/routes.ts';
@@ -16,7 +19,7 @@ import { MedicError } from './platform/errors.ts';
 /** The `api` role: every route of every feature. */
 export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
   return server(parts, readiness, (app) => {
-    const { access, context, ingest } = parts;
+    const { access, context, ingest, refusals, settings } = parts;
     for (const prefix of ['', '/v1'] as const) {
       heartbeatRoutesV1(app, context.db, ingest, prefix);
       serviceRoutesV1(app, context, prefix);
@@ -28,6 +31,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     serviceRoutes(app, context);
     alertRoutes(app, context);
     apiKeyRoutes(app, access);
+    sessionRoutes(app, { ...access, refusals, mode: settings.MEDIC_AUTH_MODE, baseUrl: context.baseUrl });
   });
 }
 
@@ -37,10 +41,11 @@ export function createProbe(parts: Parts, readiness: Readiness): Promise<Router>
 }
 
 function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
-  const { context, health, keys, metrics, settings } = parts;
+  const { context, health, keys, metrics, refusals, settings } = parts;
+  const find = (token: string) => findSession(context.db, token, context.clock.now());
   const admission = [
     waitForDatabase(readiness),
-    createGate({ mode: settings.MEDIC_AUTH_MODE, keys, metrics }),
+    createGate({ mode: settings.MEDIC_AUTH_MODE, keys, findSession: find, refusals }),
   ];
   return createServer({ log: context.log, metrics, version: context.version, admission }, (app) => {
     healthRoutes(app, context, health, readiness, metrics);
@@ -48,12 +53,13 @@ function server(parts: Parts, readiness: Readiness, routes: (app: Router) => voi
   });
 }
 
+const NEED_NO_TABLE: readonly RateClass[] = ['health', 'metrics', 'docs'];
+
 /** Before the schema is current, only what needs no table is answered. */
 function waitForDatabase(readiness: Readiness): onRequestHookHandler {
   return (request, _reply, done) => {
     const { access } = request.routeOptions.config;
-    const stores = access !== undefined && (access.scope !== null || access.rateClass === 'ping');
-    const waits = stores && !readiness.migrated;
+    const waits = access !== undefined && !NEED_NO_TABLE.includes(access.rateClass) && !readiness.migrated;
     done(
       waits ? new MedicError('database_unavailable', 'The database is not ready yet, try again') : undefined,
     );

@@ -7,6 +7,7 @@ import { Ingest } from './features/heartbeats/receive.ts';
 import { createChannels } from './features/notifications/channels/index.ts';
 import { notificationMetrics } from './features/notifications/metrics.ts';
 import { registerServiceMetrics } from './features/services/metrics.ts';
+import { Refusals } from './http/refusals.ts';
 import type { Clock } from './platform/clock.ts';
 import type { Settings } from './platform/config.ts';
 import type { DatabasePool } from './platform/db.ts';
@@ -71,5 +72,6 @@ export function wire(tools: {
   });
   const keys = new KeyVerifier(tools);
   const access = { db, clock, keys, authenticates: settings.MEDIC_AUTH_MODE !== 'off' };
-  return { context, settings, metrics, health, keys, access, ingest: new Ingest(context) };
+  const refusals = new Refusals(metrics);
+  return { context, settings, metrics, health, keys, refusals, access, ingest: new Ingest(context) };
 }

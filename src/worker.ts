@@ -1,4 +1,5 @@
 import type { Parts } from './app.ts';
+import { forgetEndedSessions } from './features/access/sessions.ts';
 import { endMutes, nextMuteEnd } from './features/alerts/mute.ts';
 import { retainAlerts } from './features/alerts/retain.ts';
 import { detectDue, nextCheck, type Round, SETTLING_MS } from './features/heartbeats/detect.ts';
@@ -60,6 +61,7 @@ export function runDaily({ context, settings }: Parts): Promise<boolean> {
     await retainAlerts(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await retainRuns(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await forgetOldOutages(db, now);
+    await forgetEndedSessions(db, now);
   });
 }
 

@@ -41,6 +41,9 @@ const SPECIFIED = `
   GET /v2/alerts/{alert_id} read management
   POST /v2/alerts/{alert_id}/acknowledge write management
   POST /v2/alerts/{alert_id}/resolve write management
+  POST /v2/session – management
+  GET /v2/session any management
+  DELETE /v2/session any management
   GET /v2/api-keys admin management
   POST /v2/api-keys admin management
   GET /v2/api-keys/{api_key_id} admin management
@@ -96,7 +99,7 @@ test('the document names exactly the routes of the specification, with scope and
 test('every operation has a scope and a rate class that exist', () => {
   for (const { method, path, operation } of operations) {
     expect(RATE_CLASSES, nameOf({ method, path })).toContain(operation['x-medic-rate-class']);
-    expect([null, 'read', 'write', 'admin']).toContain(operation['x-medic-scope']);
+    expect([null, 'any', 'read', 'write', 'admin']).toContain(operation['x-medic-scope']);
   }
 });
 

@@ -1,5 +1,5 @@
 import type { RateLimits } from './rate-class.ts';
-import type { Scope } from './scope.ts';
+import { SCOPES, type Scope } from './scope.ts';
 
 /** Who makes a request, as far as was proven. */
 export interface Identity {
@@ -10,7 +10,7 @@ export interface Identity {
   readonly scopes: readonly Scope[];
   /** Replace the defaults of their classes for this key. */
   readonly rateLimits: RateLimits;
-  /** Null: the key never expires. */
+  /** The end of the key, or of the session that carried the request; null: never. */
   readonly expiresAt: Date | null;
   /** Of the dashboard session that carried the request; null for a bearer. */
   readonly sessionId: string | null;
@@ -20,7 +20,7 @@ export interface Identity {
 export const ANONYMOUS: Identity = {
   apiKeyId: null,
   name: 'anonymous',
-  scopes: ['admin'],
+  scopes: SCOPES,
   rateLimits: {},
   expiresAt: null,
   sessionId: null,

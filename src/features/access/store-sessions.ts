@@ -18,13 +18,22 @@ export async function findSession(db: Database, token: Buffer, now: Date): Promi
   return rows[0];
 }
 
+/**
+ * @param keyHash of the key as it was verified
+ * @returns false when the key is another one by now, or revoked
+ */
 export async function insertSession(
   db: Database,
-  session: { token: Buffer; apiKeyId: number; now: Date; expiresAt: Date },
-): Promise<void> {
-  await db.query(sql`
+  apiKeyId: number,
+  keyHash: string,
+  session: { token: Buffer; now: Date; expiresAt: Date },
+): Promise<boolean> {
+  // The lock waits for a rotation in progress, and makes one that comes now wait, so that it ends this session too.
+  const { rowCount } = await db.query(sql`
     insert into medic.sessions (token_hash, api_key_id, created_at, expires_at)
-    values (${session.token}, ${session.apiKeyId}, ${session.now}, ${session.expiresAt})`);
+    select ${session.token}, api_key_id, ${session.now}, ${session.expiresAt}
+    from medic.api_keys where api_key_id = ${apiKeyId} and key_hash = ${keyHash} for share`);
+  return rowCount === 1;
 }
 
 export async function deleteSession(db: Database, token: Buffer): Promise<void> {

@@ -7,13 +7,16 @@ import type { Identity } from './identity.ts';
 import { digestOf, prefixOf } from './key.ts';
 import * as store from './store.ts';
 
-/** What a credential proves. */
-export type Verification = { identity: Identity } | 'invalid' | 'expired';
-
-interface Remembered {
+/** Who sent a key, and the stored hash that it was verified against: another hash means another key. */
+export interface Verified {
   identity: Identity;
-  /** The row that it was verified against: another hash means another key. */
   keyHash: string;
+}
+
+/** What a key proves. */
+export type Verification = Verified | 'invalid' | 'expired';
+
+interface Remembered extends Verified {
   verifiedAt: number;
 }
 
@@ -52,7 +55,7 @@ export class KeyVerifier {
       this.#remembered.delete(digest);
       return undefined;
     }
-    return this.#judge(known.identity, now);
+    return this.#judge(known, now);
   }
 
   /** The cost depends neither on how many keys exist nor on whether one begins like this. Rejects with 503 when busy. */
@@ -79,9 +82,9 @@ export class KeyVerifier {
       row.key_hash = renewed;
     }
     const verifiedAt = this.#clock.now().getTime();
-    const identity = identityOf(row);
-    this.#remember(digest, { identity, keyHash: row.key_hash, verifiedAt });
-    return this.#judge(identity, verifiedAt);
+    const verified = { identity: identityOf(row), keyHash: row.key_hash };
+    this.#remember(digest, { ...verified, verifiedAt });
+    return this.#judge(verified, verifiedAt);
   }
 
   #remember(digest: string, entry: Remembered): void {
@@ -93,10 +96,10 @@ export class KeyVerifier {
     }
   }
 
-  #judge(identity: Identity, now: number): Verification {
+  #judge({ identity, keyHash }: Verified, now: number): Verification {
     if (identity.expiresAt !== null && identity.expiresAt.getTime() <= now) return 'expired';
     if (identity.apiKeyId !== null) this.#used.add(identity.apiKeyId);
-    return { identity };
+    return { identity, keyHash };
   }
 
   /** Forgets what was verified about one key: call it when the key was changed or revoked. */
@@ -129,7 +132,9 @@ export class KeyVerifier {
   }
 }
 
-export function identityOf(row: store.KeyRow): Identity {
+export function identityOf(
+  row: Pick<store.KeyRow, 'api_key_id' | 'name' | 'scopes' | 'rate_limits' | 'expires_at'>,
+): Identity {
   return {
     apiKeyId: row.api_key_id,
     name: row.name,
