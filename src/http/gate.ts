@@ -39,7 +39,10 @@ export function createGate({ mode, keys, findSession, refusals }: GateOptions): 
 
   /** A session that has ended is no credential, so that an old cookie keeps nobody out of what is open. */
   function admitSession(request: FastifyRequest, access: Access, identity: Identity | undefined): void {
-    if (identity === undefined) return admitStranger(request, access);
+    if (identity === undefined) {
+      admitStranger(request, access);
+      return;
+    }
     if (!isOwnRequest(request.method, request.headers[CSRF_HEADER.toLowerCase()])) {
       throw new MedicError('forbidden', `The header ${CSRF_HEADER} is missing`);
     }
