@@ -102,6 +102,46 @@ test('processes that start together make one key, which is in the file', async (
   expect(told).toHaveLength(1);
 });
 
+/** Lets the end of the transaction that makes a key do something first. */
+async function atCommit(body: string): Promise<void> {
+  await site?.query(`
+    create function medic.at_commit() returns trigger language plpgsql as $$ begin ${body}; return null; end $$`);
+  await site?.query(`
+    create constraint trigger at_commit after insert on medic.api_keys deferrable initially deferred
+    for each row execute function medic.at_commit()`);
+}
+
+test('a key that could not be committed is replaced in the file by the one that was', async () => {
+  site = await createSite();
+  const dataDir = await tempFolder();
+  const file = join(dataDir, 'admin-api-key');
+  await atCommit("raise exception 'terminating connection' using errcode = '57P01'");
+  const env = { ...REQUIRED, MEDIC_AUTO_CREATE_ADMIN_KEY: 'true', MEDIC_DATA_DIR: dataDir };
+  const medic = site.run('api', env);
+  await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 10_000 });
+  const lost = readFileSync(file, 'utf8').trim();
+  await site.query('drop trigger at_commit on medic.api_keys');
+  const url = await medic.url();
+  const key = readFileSync(file, 'utf8').trim();
+  expect(key).not.toBe(lost);
+  expect([await statusOf(url, key), await statusOf(url, lost)]).toEqual([200, 401]);
+});
+
+test('kill -9 in the midst of the commit: the key in the file is the one that counts afterwards', async () => {
+  site = await createSite();
+  const dataDir = await tempFolder();
+  const file = join(dataDir, 'admin-api-key');
+  await atCommit('perform pg_sleep(1)');
+  const env = { ...REQUIRED, MEDIC_AUTO_CREATE_ADMIN_KEY: 'true', MEDIC_DATA_DIR: dataDir };
+  const first = site.run('api', env);
+  await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 10_000 });
+  first.child.kill('SIGKILL');
+  await first.ended();
+  const url = await site.run('api', env).url();
+  expect(await statusOf(url, readFileSync(file, 'utf8').trim())).toBe(200);
+  expect(await site.query('select from medic.api_keys')).toHaveLength(1);
+});
+
 test('a link in the place of the file is replaced, and what it leads to is left alone', async () => {
   site = await createSite();
   const dataDir = await tempFolder();
