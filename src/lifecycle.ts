@@ -11,11 +11,12 @@ import { maintainPartitions } from './features/heartbeats/retain.ts';
 import type { Router } from './http/server.ts';
 import { DatabaseClock } from './platform/clock.ts';
 import type { Config, Role } from './platform/config.ts';
+import { configuredLogger } from './platform/configured-logger.ts';
 import { type DatabasePool, isUnavailable, openDatabase } from './platform/db.ts';
 import type { EmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { ConfigurationError } from './platform/environment.ts';
 import { migrateJobs } from './platform/jobs.ts';
-import { createLogger, type Logger, named } from './platform/logging.ts';
+import { type Logger, named } from './platform/logging.ts';
 import { Metrics } from './platform/metrics.ts';
 import { migrate, pendingMigrations } from './platform/migrate.ts';
 import { repeat } from './platform/repeat.ts';
@@ -46,12 +47,7 @@ export async function startMedic(config: Config, role: Role, giveUp: AbortSignal
     throw new ConfigurationError('DATABASE_URL', `is needed by "medic ${role}": roles share one database`);
   }
   requireWellFormed(config.MEDIC_ADMIN_API_KEY);
-  const log = createLogger({
-    level: config.MEDIC_LOG_LEVEL,
-    format: config.MEDIC_LOG_FORMAT,
-    environment: config.MEDIC_ENVIRONMENT,
-    version: config.MEDIC_VERSION,
-  });
+  const log = configuredLogger(config);
   const embedded =
     config.database === undefined ? await startEmbedded(config.MEDIC_DATA_DIR, log) : undefined;
   const metrics = new Metrics();

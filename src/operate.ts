@@ -1,7 +1,8 @@
 import { type Medic, migrateAll, startMedic } from './lifecycle.ts';
 import { type Role, readConfig } from './platform/config.ts';
+import { configuredLogger } from './platform/configured-logger.ts';
 import { openDatabase } from './platform/db.ts';
-import { createLogger, named } from './platform/logging.ts';
+import { named } from './platform/logging.ts';
 import { pendingMigrations } from './platform/migrate.ts';
 
 const FAILURE = 1;
@@ -58,12 +59,7 @@ export async function runMigrations(options: {
       'DATABASE_URL: is needed by "medic migrate"; the embedded database migrates itself at start',
     );
   }
-  const log = createLogger({
-    level: options.verbose === true ? 'DEBUG' : 'INFO',
-    format: config.MEDIC_LOG_FORMAT,
-    environment: config.MEDIC_ENVIRONMENT,
-    version: config.MEDIC_VERSION,
-  });
+  const log = configuredLogger(config, { level: options.verbose === true ? 'DEBUG' : 'INFO' });
   const db = openDatabase({ connection: config.database, poolSize: 2, log: named(log, 'db') });
   try {
     const say = (line: string) => process.stdout.write(`${line}\n`);

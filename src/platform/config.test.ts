@@ -58,6 +58,25 @@ describe('the environment', () => {
     expect(() => readConfig({ DB_HOST: 'db' })).toThrow(/^DB_NAME: /);
   });
 
+  test.each(['MEDIC_SECRETS_KEY', 'MEDIC_SECRETS_KEY_PREVIOUS'])('%s is the base64 of 32 bytes', (name) => {
+    const key = Buffer.alloc(32, 7).toString('base64');
+    expect(readConfig({ [name]: ` ${key}\n` })).toMatchObject({ [name]: key });
+    for (const bad of ['hunter2', key.slice(1), `${key}A`, Buffer.alloc(33, 7).toString('base64')]) {
+      expect(() => readConfig({ [name]: bad })).toThrow(
+        new RegExp(`^${name}: must be the base64 of exactly 32 bytes`),
+      );
+      expect(() => readConfig({ [name]: bad })).not.toThrow(bad);
+    }
+  });
+
+  test('an external database needs the present key beside the previous one', () => {
+    const previous = { MEDIC_SECRETS_KEY_PREVIOUS: Buffer.alloc(32, 7).toString('base64') };
+    expect(() => readConfig({ ...previous, DATABASE_URL: 'postgres://u@h/d' })).toThrow(
+      /^MEDIC_SECRETS_KEY: is needed/,
+    );
+    expect(readConfig(previous).database).toBeUndefined();
+  });
+
   test('the message of a bad DATABASE_URL does not repeat it', () => {
     expect(() => readConfig({ DATABASE_URL: 'mysql://root:hunter2@db/x' })).toThrow(/^(?!.*hunter2)/);
   });

@@ -11,6 +11,7 @@ import {
   text,
   timeZone,
 } from './environment.ts';
+import { decodeKey } from './vault.ts';
 
 const MAX_PORT = 65_535;
 
@@ -45,6 +46,8 @@ export const VARIABLES = {
   SLACK_API_BASE_URL: httpUrl('https://slack.com/api'),
   PAGERDUTY_ROUTING_KEY: text(),
   PAGERDUTY_EVENTS_URL: httpUrl('https://events.pagerduty.com/v2/enqueue'),
+  MEDIC_SECRETS_KEY: secretsKey,
+  MEDIC_SECRETS_KEY_PREVIOUS: secretsKey,
   HEARTBEAT_RETENTION_DAYS: integer(30, 8, 3650),
   MEDIC_HISTORY_RETENTION_DAYS: integer(90, 1, 3650),
   MEDIC_DELIVERY_RETENTION_DAYS: integer(30, 1, 3650),
@@ -65,7 +68,21 @@ export interface Config extends Settings {
 /** Reads and checks the environment. Throws ConfigurationError, whose message names the variable. */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const settings = readEnvironment(VARIABLES, environment);
-  return { ...settings, database: databaseOf(settings) };
+  const database = databaseOf(settings);
+  const { MEDIC_SECRETS_KEY: key, MEDIC_SECRETS_KEY_PREVIOUS: previous } = settings;
+  // The embedded database has a generated key beside it.
+  if (previous !== undefined && key === undefined && database !== undefined) {
+    throw new ConfigurationError('MEDIC_SECRETS_KEY', 'is needed with MEDIC_SECRETS_KEY_PREVIOUS');
+  }
+  return { ...settings, database };
+}
+
+/** The text of a key; the message never repeats it (spec 05 section 9). */
+function secretsKey(value: string | undefined): string | undefined {
+  if (value !== undefined && decodeKey(value) === undefined) {
+    throw new Error('must be the base64 of exactly 32 bytes, as "openssl rand -base64 32" prints it');
+  }
+  return value;
 }
 
 function databaseOf(settings: Settings): PoolConfig | undefined {

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { lineMaskOf } from './masked-lines.ts';
 
 export type Logger = PinoLogger;
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR';
@@ -9,6 +10,8 @@ export interface LogOptions {
   format: LogFormat;
   environment: string;
   version: string;
+  /** Values that no line may show, whoever logs them in whatever text (G9). */
+  secrets?: readonly string[];
   /** Where lines go; standard output when left out. */
   destination?: DestinationStream;
 }
@@ -44,7 +47,8 @@ const NEVER_LOGGED = [
  * Lines are written through `named` children, which carry the member `logger`.
  */
 export function createLogger(options: LogOptions): Logger {
-  const destination = options.destination ?? pino.destination({ dest: 1, sync: true });
+  const output = options.destination ?? pino.destination({ dest: 1, sync: true });
+  const shaped = options.format === 'json' ? output : reshaping(options, output);
   return pino(
     {
       level: PINO_LEVEL[options.level],
@@ -56,7 +60,7 @@ export function createLogger(options: LogOptions): Logger {
       redact: { paths: NEVER_LOGGED, remove: true },
       serializers: { exception: describeError, err: describeError },
     },
-    options.format === 'json' ? destination : reshaping(options, destination),
+    options.secrets === undefined ? shaped : masking(options.secrets, shaped),
   );
 }
 
@@ -91,6 +95,11 @@ function stackOf(error: Error): string {
   const message = messageOf(error);
   const stack = error.stack ?? error.message;
   return message === error.message ? stack : stack.replaceAll(error.message, () => message);
+}
+
+function masking(secrets: readonly string[], destination: DestinationStream): DestinationStream {
+  const mask = lineMaskOf(secrets);
+  return { write: (json: string) => destination.write(mask(json)) };
 }
 
 type Line = Record<string, unknown> & { timestamp: string; level: LogLevel; logger: string; message: string };

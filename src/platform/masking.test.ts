@@ -32,14 +32,19 @@ describe('no secret survives', () => {
 
   test('inside of a longer text in base64, wherever it begins', () => {
     fc.assert(
-      fc.property(fc.string({ maxLength: 5 }), value, fc.string({ maxLength: 5 }), (before, secret, after) => {
-        const [first = '', ...rest] = maskOf([secret])(base64(before + secret + after)).split('***');
-        expect(rest.length).toBeGreaterThan(0);
-        // What is left beside the mask are the neighbours and the characters that mix them with the secret.
-        expect(first.length + rest.join('').length).toBeLessThanOrEqual(
-          base64(before).length + base64(after).length + 4,
-        );
-      }),
+      fc.property(
+        fc.string({ maxLength: 5 }),
+        value,
+        fc.string({ maxLength: 5 }),
+        (before, secret, after) => {
+          const [first = '', ...rest] = maskOf([secret])(base64(before + secret + after)).split('***');
+          expect(rest.length).toBeGreaterThan(0);
+          // What is left beside the mask are the neighbours and the characters that mix them with the secret.
+          expect(first.length + rest.join('').length).toBeLessThanOrEqual(
+            base64(before).length + base64(after).length + 4,
+          );
+        },
+      ),
     );
   });
 });

@@ -31,7 +31,9 @@ export function formsOf(values: Iterable<string>): string[] {
   const long = [...values]
     .map((value) => value.toWellFormed())
     .filter((value) => Buffer.byteLength(value) >= MIN_BYTES);
-  return [...new Set(long.flatMap((value) => [value, ...inJson(value), ...inUrl(value), ...inBase64(value)]))];
+  return [
+    ...new Set(long.flatMap((value) => [value, ...inJson(value), ...inUrl(value), ...inBase64(value)])),
+  ];
 }
 
 function inJson(value: string): string[] {

@@ -117,7 +117,14 @@ describe('a key is the base64 of exactly 32 bytes', () => {
   const good = current.toString('base64');
   test('and of nothing else', () => {
     expect(decodeKey(good)).toEqual(current);
-    const bad = ['', 'x', good.slice(0, -1), `${good}=`, `${good.slice(0, 20)} ${good.slice(20)}`, `${good}\n`];
+    const bad = [
+      '',
+      'x',
+      good.slice(0, -1),
+      `${good}=`,
+      `${good.slice(0, 20)} ${good.slice(20)}`,
+      `${good}\n`,
+    ];
     const lengths = [0, 16, 31, 33, 64].map((length) => randomBytes(length).toString('base64'));
     // The last character of 32 bytes carries two bits that must be zero.
     const loose = `${Buffer.alloc(32).toString('base64').slice(0, 42)}B=`;
