@@ -20,6 +20,7 @@ import { type Logger, named } from './platform/logging.ts';
 import { Metrics } from './platform/metrics.ts';
 import { migrate, pendingMigrations } from './platform/migrate.ts';
 import { repeat } from './platform/repeat.ts';
+import { withSecretsKey } from './platform/secrets-key.ts';
 import { showFirstKey } from './show-key.ts';
 import { Worker } from './worker.ts';
 
@@ -42,12 +43,19 @@ const METRIC_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
  * Starts the given role, waiting for its database as long as that takes or until `giveUp`; what was given up must be
  * stopped like any other. Rejects when the start is impossible, with a message for the operator.
  */
-export async function startMedic(config: Config, role: Role, giveUp: AbortSignal): Promise<Medic> {
-  if (config.database === undefined && role !== 'all') {
+export async function startMedic(settings: Config, role: Role, giveUp: AbortSignal): Promise<Medic> {
+  if (settings.database === undefined && role !== 'all') {
     throw new ConfigurationError('DATABASE_URL', `is needed by "medic ${role}": roles share one database`);
   }
-  requireWellFormed(config.MEDIC_ADMIN_API_KEY);
+  requireWellFormed(settings.MEDIC_ADMIN_API_KEY);
+  const { config, generated } = await withSecretsKey(settings);
   const log = configuredLogger(config);
+  if (generated !== undefined) {
+    named(log, 'main').warn(
+      { file: generated },
+      'generated the key of the secrets: keep a copy of it apart from the database, without it they are lost',
+    );
+  }
   const embedded =
     config.database === undefined ? await startEmbedded(config.MEDIC_DATA_DIR, log) : undefined;
   const metrics = new Metrics();

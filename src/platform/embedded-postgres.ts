@@ -81,7 +81,8 @@ function connectionIn(socketFolder: string): EmbeddedPostgres['connection'] {
   return { host: socketFolder, port: PORT, user: 'medic', database: 'medic' };
 }
 
-async function openDataFolder(folder: string): Promise<string> {
+/** Makes the folder if it is missing. @returns its real path */
+export async function openDataFolder(folder: string): Promise<string> {
   try {
     const made = await mkdir(folder, { recursive: true });
     // As root the server runs as another user, which must get through, but need not look around.
