@@ -2,6 +2,7 @@ import type { onRequestHookHandler } from 'fastify';
 import type { Parts } from './app.ts';
 import type { RateClass } from './features/access/rate-class.ts';
 import { apiKeyRoutes } from './features/access/routes.ts';
+import { secretRoutes } from './features/access/routes-secrets.ts';
 import { sessionRoutes } from './features/access/routes-session.ts';
 import { findSession } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
@@ -32,6 +33,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     alertRoutes(app, context);
     apiKeyRoutes(app, access);
     sessionRoutes(app, { ...access, refusals, mode: settings.MEDIC_AUTH_MODE, baseUrl: context.baseUrl });
+    secretRoutes(app, context);
   });
 }
 

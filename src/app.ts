@@ -13,6 +13,7 @@ import type { Settings } from './platform/config.ts';
 import type { DatabasePool } from './platform/db.ts';
 import type { Logger } from './platform/logging.ts';
 import type { Metrics } from './platform/metrics.ts';
+import { vaultOf } from './platform/secrets-key.ts';
 
 /** Everything that the roles are made of, wired once. */
 export type Parts = ReturnType<typeof wire>;
@@ -33,6 +34,7 @@ export function wire(tools: {
     clock,
     log,
     random: tools.random ?? Math.random,
+    vault: vaultOf(settings),
     version: settings.MEDIC_VERSION,
     baseUrl: settings.MEDIC_BASE_URL,
     autoUnmuteHours: settings.ALERT_AUTO_UNMUTE_HOURS,

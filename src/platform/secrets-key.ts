@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Config } from './config.ts';
+import type { Config, Settings } from './config.ts';
 import { errorCode } from './db.ts';
 import { openDataFolder } from './embedded-postgres.ts';
-import { decodeKey } from './vault.ts';
+import { decodeKey, Vault } from './vault.ts';
 
 export interface Keyed {
   config: Config;
@@ -34,6 +34,15 @@ export async function withSecretsKey(config: Config): Promise<Keyed> {
   // Also when another process made it just now: what is sealed with it must not outlive it.
   await sync(folder);
   return { config: { ...config, MEDIC_SECRETS_KEY: key }, generated: created ? file : undefined };
+}
+
+/** The vault for the keys of the settings; without any it is not configured. */
+export function vaultOf(settings: Pick<Settings, 'MEDIC_SECRETS_KEY' | 'MEDIC_SECRETS_KEY_PREVIOUS'>): Vault {
+  const { MEDIC_SECRETS_KEY: current, MEDIC_SECRETS_KEY_PREVIOUS: previous } = settings;
+  return new Vault({
+    current: current === undefined ? undefined : decodeKey(current),
+    previous: previous === undefined ? undefined : decodeKey(previous),
+  });
 }
 
 /** Undefined: there is none. */

@@ -50,6 +50,11 @@ const SPECIFIED = `
   PATCH /v2/api-keys/{api_key_id} admin management
   DELETE /v2/api-keys/{api_key_id} admin management
   POST /v2/api-keys/{api_key_id}/rotate admin management
+  GET /v2/secrets admin management
+  POST /v2/secrets admin management
+  GET /v2/secrets/{name} admin management
+  PATCH /v2/secrets/{name} admin management
+  DELETE /v2/secrets/{name} admin management
 `;
 
 /** Paths with an identical alias under /v1. */
