@@ -35,6 +35,13 @@ program
   .addOption(new Option('--force', 'replace the key, the scopes and the end of one that has the name'))
   .addOption(new Option('--quiet', 'print the key alone'))
   .action(async (options, command) => (await import('./create-api-key.ts')).createApiKey(options, command));
+program
+  .command('rotate-secrets')
+  .description('re-encrypt every stored secret with the current MEDIC_SECRETS_KEY')
+  .action(async () => {
+    const { rotateSecrets } = await import('./rotate-secrets.ts');
+    if (!(await rotateSecrets())) process.exitCode = FAILURE;
+  });
 addClientCommands(program);
 
 try {

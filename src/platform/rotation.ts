@@ -38,8 +38,8 @@ export interface RotationResult {
   resealed: number;
   /** Changed or held by others while they were read, in every pass; another run finds them. */
   left: number;
-  /** Names of what does not open. */
-  unreadable: string[];
+  /** Names of what does not open, and how often. */
+  unreadable: Map<string, number>;
 }
 
 /** Values of one statement, and so of one transaction. */
@@ -54,10 +54,10 @@ const PASSES = 5;
  */
 export async function rotate(db: DatabasePool, vault: Vault, place: SealedPlace): Promise<RotationResult> {
   vault.demandKey();
-  const result: RotationResult = { what: place.what, resealed: 0, left: 0, unreadable: [] };
+  const result: RotationResult = { what: place.what, resealed: 0, left: 0, unreadable: new Map() };
   for (let pass = 0; pass < PASSES && (pass === 0 || result.left > 0); pass += 1) {
     result.left = 0;
-    result.unreadable = [];
+    result.unreadable = new Map();
     await rotateOnce(db, vault, place, result);
   }
   return result;
@@ -75,10 +75,11 @@ async function rotateOnce(
     const values = await place.stale(db, keyId, after, BATCH);
     const changes = values.flatMap((value) => {
       const clear = value.clear ? value.stored : opened(vault, value);
-      if (clear === undefined) result.unreadable.push(value.name);
-      return clear === undefined
-        ? []
-        : [{ id: value.id, stored: value.stored, sealed: vault.seal(value.name, clear) }];
+      if (clear !== undefined) {
+        return [{ id: value.id, stored: value.stored, sealed: vault.seal(value.name, clear) }];
+      }
+      result.unreadable.set(value.name, (result.unreadable.get(value.name) ?? 0) + 1);
+      return [];
     });
     const replaced = changes.length === 0 ? 0 : await place.replace(db, changes);
     result.resealed += replaced;

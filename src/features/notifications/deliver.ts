@@ -2,6 +2,9 @@ import type { Clock } from '../../platform/clock.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
+import { maskOf } from '../../platform/masking.ts';
+import { DecryptionError, type Vault } from '../../platform/vault.ts';
+import { type Address, openAddress } from './address.ts';
 import { ATTEMPT_TIMEOUT_MS, type Channel, type Outcome } from './channels/channel.ts';
 import type { NotificationMetrics } from './metrics.ts';
 import { deliverJob } from './outbox.ts';
@@ -12,6 +15,7 @@ export interface DeliverContext {
   db: DatabasePool;
   clock: Clock;
   log: Logger;
+  vault: Vault;
   channels: ReadonlyMap<string, Channel>;
   notificationMetrics: NotificationMetrics;
   /** A number from 0 to 1 for the jitter of waits. */
@@ -45,8 +49,27 @@ export async function deliver(context: DeliverContext, deliveryId: string): Prom
   const outcome: Outcome =
     channel === undefined
       ? { kind: 'failed', code: null, error: `channel ${attempt.channel} is unknown` }
-      : await channel.send({ facts: attempt.facts, address: attempt.address });
+      : await send(context, channel, attempt);
   await record(context, attempt, outcome, channel?.waitsSeconds ?? []);
+}
+
+/** A key that is missing may be back at the next attempt. */
+async function send({ vault }: DeliverContext, channel: Channel, attempt: Attempt): Promise<Outcome> {
+  let address: Address;
+  try {
+    address = openAddress(vault, attempt);
+  } catch (error) {
+    if (!(error instanceof DecryptionError)) throw error;
+    return { kind: 'retry', code: null, error: `the credential cannot be decrypted: ${error.message}` };
+  }
+  return discreet(await channel.send({ facts: attempt.facts, address }), address);
+}
+
+/** A receiver that repeats the credential in its answer does not get it stored and shown. */
+function discreet(outcome: Outcome, address: Address): Outcome {
+  const mask = maskOf(address.routing_key === undefined ? [] : [address.routing_key]);
+  const body = outcome.body === undefined || outcome.body === null ? outcome.body : mask(outcome.body);
+  return Object.assign({ ...outcome }, body === undefined ? {} : { body });
 }
 
 /** A resolve that could not be delivered in time would end the incident of the next failure. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Transaction } from '../../platform/db.ts';
 import { addJobs, type Job } from '../../platform/jobs.ts';
+import type { Vault } from '../../platform/vault.ts';
+import { sealAddress } from './address.ts';
 import type { NewNotification } from './store.ts';
 import * as store from './store.ts';
 
@@ -8,16 +10,21 @@ export const DELIVER_TASK = 'deliver';
 
 /**
  * Puts messages into the outbox.
- * In: decisions of routing. Out: notifications rows and, for those to be sent, their jobs.
+ * In: decisions of routing. Out: notifications rows with sealed credentials and, for those to be sent, their jobs.
  * Crash: rows and jobs are in the transaction of the change that they announce (G5).
  */
 export async function enqueue(
   tx: Transaction,
+  vault: Vault,
   notifications: readonly NewNotification[],
   now: Date,
 ): Promise<void> {
   if (notifications.length === 0) return;
-  const rows = notifications.map((notification) => ({ ...notification, deliveryId: randomUUID() }));
+  const rows = notifications.map((notification) => ({
+    ...notification,
+    address: sealAddress(vault, notification),
+    deliveryId: randomUUID(),
+  }));
   await store.insertNotifications(tx, rows, now);
   await addJobs(
     tx,

@@ -1,5 +1,6 @@
 import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
+import type { Address } from './address.ts';
 import type { AlertFacts } from './facts.ts';
 
 /** A message to be sent, or the record of why it is not. */
@@ -10,7 +11,7 @@ export interface NewNotification {
   event: string;
   /** Free of credentials. */
   destination: string;
-  address: Readonly<Record<string, string>>;
+  address: Address;
   status: 'pending' | 'skipped' | 'cancelled';
   /** Why it is not sent. */
   error: string | null;
@@ -41,6 +42,12 @@ export async function insertNotifications(
     order by n`);
 }
 
+/** What is equal for equal addresses, although a credential is sealed differently each time. */
+export function identityOf(notification: Sql): Sql {
+  const text = sql`coalesce(${notification}.address ->> 'routing_key', ${notification}.address::text)`;
+  return sql`coalesce(${notification}.address ->> 'digest', encode(sha256(convert_to(${text}, 'UTF8')), 'hex'))`;
+}
+
 /**
  * A newer alert of the same service has the same PagerDuty incident as `notification`, which is about that one now: a
  * late resolve would end it, a late trigger would outlive it.
@@ -52,7 +59,8 @@ const OVERTAKEN = sql`
     join medic.notifications trigger on trigger.alert_id = newer.alert_id
     where alert.alert_id = notification.alert_id and alert.kind = 'service' and newer.kind = 'service'
       and trigger.event = 'opened' and trigger.channel = 'pagerduty'
-      and trigger.destination = notification.destination and trigger.address = notification.address
+      and trigger.destination = notification.destination
+      and ${identityOf(sql`trigger`)} = ${identityOf(sql`notification`)}
       and trigger.status not in ('skipped', 'cancelled'))`;
 
 /** The alert of a notification that was overtaken before it was sent, or undefined. */
@@ -78,7 +86,7 @@ export interface Attempt {
   channel: string;
   event: string;
   destination: string;
-  address: Record<string, string>;
+  address: Address;
   facts: AlertFacts;
   attempt: number;
 }
@@ -196,7 +204,9 @@ export interface HistoryRow {
   channel: string;
   event: string;
   destination: string;
-  address: Record<string, string>;
+  address: Address;
+  /** Equal for equal addresses. */
+  identity: string;
   status: string;
   /** The most of those that the row stands for. */
   attempts: number;
@@ -213,9 +223,13 @@ export function openings(db: Database, alertIds: readonly number[]): Promise<His
 
 async function historyWhere(db: Database, condition: Sql): Promise<HistoryRow[]> {
   const { rows } = await db.query<HistoryRow>(sql`
-    select alert_id, channel, event, destination, address, status, max(attempts) as attempts
-    from medic.notifications where ${condition}
-    group by alert_id, channel, event, destination, address, status
+    select alert_id, channel, event, destination, (array_agg(address order by sequence desc))[1] as address,
+      identity, status, max(attempts) as attempts
+    from (
+      select notification.*, ${identityOf(sql`notification`)} as identity
+      from medic.notifications notification where ${condition}
+    ) notification
+    group by alert_id, channel, event, destination, identity, status
     order by min(sequence)`);
   return rows;
 }

@@ -7,6 +7,7 @@ const PAGER = { channel: 'pagerduty', destination: 'default', address: { routing
 
 const was = (base: typeof SLACK | typeof PAGER, event: string, status: string, attempts = 1): Earlier => ({
   ...base,
+  identity: JSON.stringify(base.address),
   event,
   status,
   attempts,
@@ -94,6 +95,17 @@ describe('the end of an alert', () => {
   test('resolves once for several triggers, as soon as one was attempted', () => {
     const triggers = [was(PAGER, 'opened', 'failed', 5), was(PAGER, 'opened', 'cancelled', 0)];
     expect(on('recovered', triggers)).toEqual(['pagerduty recovered pending']);
+  });
+
+  test('resolves the incidents of each key, however its credential is sealed', () => {
+    const sealed = (address: string, identity: string) => ({
+      ...was(PAGER, 'opened', 'success'),
+      address: { routing_key: address },
+      identity,
+    });
+    const earlier = [sealed('v1:a', 'one'), sealed('v1:b', 'one'), sealed('v1:c', 'two')];
+    const decisions = decide({ event: 'recovered', muted: false, earlier }, ROUTE);
+    expect(decisions.map(({ address }) => address.routing_key)).toEqual(['v1:a', 'v1:c']);
   });
 
   test('reaches a Slack channel once, reminders included, cancelled reminders not', () => {

@@ -13,6 +13,8 @@ export interface Earlier {
   event: string;
   destination: string;
   address: Readonly<Record<string, string>>;
+  /** Equal for equal addresses. */
+  identity: string;
   status: string;
   attempts: number;
 }
@@ -118,10 +120,7 @@ function endPagerDuty(occasion: Occasion): Decision[] {
     ({ channel, event, status }) => channel === 'pagerduty' && event === 'opened' && status !== 'skipped',
   );
   return distinct(triggers).map((trigger) => {
-    const attempted = triggers.some(
-      (other) =>
-        other.destination === trigger.destination && sameAddress(other, trigger) && other.attempts > 0,
-    );
+    const attempted = triggers.some((other) => isSame(other, trigger) && other.attempts > 0);
     if (attempted) return send(trigger, occasion.event);
     const reason = 'the alert closed before its trigger was attempted';
     return { ...send(trigger, occasion.event), status: 'cancelled' as const, reason };
@@ -133,14 +132,9 @@ function send({ channel, destination, address }: Earlier, event: string): Decisi
 }
 
 function distinct(earlier: readonly Earlier[]): Earlier[] {
-  return earlier.filter(
-    (one, index) =>
-      !earlier
-        .slice(0, index)
-        .some((other) => other.destination === one.destination && sameAddress(other, one)),
-  );
+  return earlier.filter((one, index) => !earlier.slice(0, index).some((other) => isSame(other, one)));
 }
 
-function sameAddress(one: Earlier, other: Earlier): boolean {
-  return JSON.stringify(one.address) === JSON.stringify(other.address);
+function isSame(one: Earlier, other: Earlier): boolean {
+  return one.destination === other.destination && one.identity === other.identity;
 }

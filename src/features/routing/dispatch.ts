@@ -1,4 +1,5 @@
 import type { Transaction } from '../../platform/db.ts';
+import type { Vault } from '../../platform/vault.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 import { cancelObsolete, historyOf, openingsOf } from '../notifications/history.ts';
 import { enqueue } from '../notifications/outbox.ts';
@@ -6,6 +7,7 @@ import { type DefaultRoute, decide } from './decide.ts';
 
 export interface RoutingContext {
   defaultRoute: DefaultRoute;
+  vault: Vault;
 }
 
 /** A change of an alert that people may be told of. */
@@ -44,7 +46,7 @@ export async function dispatch(
       ({ reason, ...decision }) => ({ ...decision, alertId, alertEventId, error: reason }),
     ),
   );
-  await enqueue(tx, notifications, first.at);
+  await enqueue(tx, context.vault, notifications, first.at);
 }
 
 function idsOf(announcements: readonly Announcement[]): number[] {
