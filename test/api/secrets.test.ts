@@ -17,7 +17,7 @@ let names = 0;
 const newName = () => `SECRET_${++names}`;
 const create = (body: unknown) => medic.call('POST', '/v2/secrets', body);
 const valuesOf = (...wanted: string[]) => secretsFor(medic.db, medic.parts.context.vault, wanted);
-const valueOf = async (name: string) => (await valuesOf(name)).get(name);
+const openedValue = async (name: string) => (await valuesOf(name)).get(name);
 const sealedOf = async (name: string) => {
   const { rows } = await medic.db.query<{ sealed: string; key_id: string }>(
     sql`select sealed, key_id from medic.secrets where name = ${name}`,
@@ -48,12 +48,12 @@ describe('a secret', () => {
 
   test('is sealed in the database, and opens to exactly its value', async () => {
     const name = newName();
-    const value = 'pä"ss\\word\n${secrets.OTHER}';
+    const value = 'pä"ss\\word\n{secrets.OTHER}';
     await create({ name, value });
     const row = await sealedOf(name);
     expect(row?.key_id).toBe(medic.parts.context.vault.currentKeyId);
     expect(row?.sealed).not.toContain('word');
-    expect(await valueOf(name)).toBe(value);
+    expect(await openedValue(name)).toBe(value);
   });
 
   test('changes its value, its description, or nothing', async () => {
@@ -66,11 +66,11 @@ describe('a secret', () => {
     const changed = await medic.call('PATCH', path, { value: 'second' });
     expect(changed.body.results).toMatchObject({ description: 'd', created_at: created.created_at });
     expect(changed.body.results.updated_at > created.updated_at).toBe(true);
-    expect(await valueOf(name)).toBe('second');
+    expect(await openedValue(name)).toBe('second');
 
     expect((await medic.call('PATCH', path, { description: 'e' })).body.results.description).toBe('e');
     expect((await medic.call('PATCH', path, { description: null })).body.results.description).toBeNull();
-    expect(await valueOf(name)).toBe('second');
+    expect(await openedValue(name)).toBe('second');
   });
 
   test('is removed, and its name is free again', async () => {
@@ -89,7 +89,7 @@ describe('a secret', () => {
     const answers = await Promise.all(['one1', 'two2', 'three'].map((value) => create({ name, value })));
     expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409, 409]);
     const winner = answers.findIndex(({ status }) => status === 201);
-    expect(await valueOf(name)).toBe(['one1', 'two2', 'three'][winner]);
+    expect(await openedValue(name)).toBe(['one1', 'two2', 'three'][winner]);
     // Names are told apart by their letter case.
     expect((await create({ name: name.toLowerCase(), value: 'other' })).status).toBe(201);
   });
@@ -99,7 +99,7 @@ describe('a secret', () => {
     async (value) => {
       const name = newName();
       expect((await create({ name, value })).status).toBe(201);
-      expect(await valueOf(name)).toBe(value);
+      expect(await openedValue(name)).toBe(value);
     },
   );
 });
