@@ -4,6 +4,7 @@ import { type Parts, wire } from './app.ts';
 import { startEmbedded } from './embedded-database.ts';
 import { ensureFirstKey, requireWellFormed } from './features/access/first-key.ts';
 import { warnOfOpenMode } from './features/access/mode.ts';
+import { reportForeignSecrets } from './features/access/secrets.ts';
 import { watchKeys } from './features/access/watch.ts';
 import type { Readiness } from './features/health/routes.ts';
 import { LIVENESS_EVERY_MS, newProcessId, recordLiveness } from './features/heartbeats/liveness.ts';
@@ -198,6 +199,7 @@ class Running implements Medic {
     await this.#clock.start();
     const { HEARTBEAT_RETENTION_DAYS: days } = this.#config;
     await maintainPartitions(context.db, named(context.log, 'main'), this.#clock.now(), days);
+    await reportForeignSecrets(context.db, context.vault, context.log);
     if (this.#role !== 'worker') {
       await this.#ensureFirstKey();
       await recordLiveness(context, this.#processId);

@@ -173,11 +173,25 @@ test('while servers change and read secrets, a rotation loses no change', async 
   expect(await secretsFor(db, after, names)).toEqual(written);
 });
 
-test('a rotation waits for nobody: what is held by others is left for the next run', async () => {
+test('a rotation waits for no lock: what is held by others is left for the next run', async () => {
   await fill(3);
   await db.transaction(async (tx) => {
     await tx.query(sql`select from medic.secrets where name = ${nameNo(1)} for update`);
     expect(await rotate(db, during, sealedSecrets)).toMatchObject({ resealed: 2, left: 1 });
   });
   expect(await rotate(db, during, sealedSecrets)).toMatchObject({ resealed: 1, left: 0 });
+});
+
+test('a start warns of secrets that no configured key opens, and only of those', async () => {
+  await fill(3);
+  const warnings = async (keys: Record<string, string>) => {
+    const medic = runMedic({ args: ['api'], env: { DATABASE_URL: database.url, ...keys } });
+    await medic.url();
+    return medic.lines().filter(({ logger }) => logger === 'medic.secrets');
+  };
+  const [current, previous] = [NEW.toString('base64'), OLD.toString('base64')];
+  const warning = expect.objectContaining({ level: 'WARNING', secrets: 3 });
+  expect(await warnings({})).toEqual([warning]);
+  expect(await warnings({ MEDIC_SECRETS_KEY: current })).toEqual([warning]);
+  expect(await warnings({ MEDIC_SECRETS_KEY: current, MEDIC_SECRETS_KEY_PREVIOUS: previous })).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabasePool } from './db.ts';
 import { DecryptionError, type Vault } from './vault.ts';
 
@@ -44,8 +45,9 @@ export interface RotationResult {
 
 /** Values of one statement, and so of one transaction. */
 const BATCH = 100;
-/** What others hold or change meanwhile is tried again, this often. */
-const PASSES = 5;
+/** What others hold or change meanwhile is tried again, so often and after so long. */
+const PASSES = 6;
+const PAUSE_MS = 200;
 
 /**
  * Seals everything in a place with the current key (spec 05 section 9).
@@ -55,12 +57,13 @@ const PASSES = 5;
 export async function rotate(db: DatabasePool, vault: Vault, place: SealedPlace): Promise<RotationResult> {
   vault.demandKey();
   const result: RotationResult = { what: place.what, resealed: 0, left: 0, unreadable: new Map() };
-  for (let pass = 0; pass < PASSES && (pass === 0 || result.left > 0); pass += 1) {
+  for (let pass = 1; ; pass += 1) {
     result.left = 0;
     result.unreadable = new Map();
     await rotateOnce(db, vault, place, result);
+    if (result.left === 0 || pass === PASSES) return result;
+    await sleep(PAUSE_MS);
   }
-  return result;
 }
 
 async function rotateOnce(

@@ -42,6 +42,11 @@ export class Vault {
     for (const key of [current, previous]) if (key !== undefined) this.#keys.set(idOf(key), key);
   }
 
+  /** Ids of the keys that open. */
+  get keyIds(): string[] {
+    return [...this.#keys.keys()];
+  }
+
   get configured(): boolean {
     return this.#current !== undefined;
   }

@@ -6,6 +6,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Database, DatabasePool } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
+import { type Logger, named } from '../../platform/logging.ts';
 import type { SealedPlace } from '../../platform/rotation.ts';
 import { DecryptionError, type Vault } from '../../platform/vault.ts';
 import * as store from './store-secrets.ts';
@@ -94,6 +95,16 @@ export async function secretsFor(
   ];
   if (problems.length > 0) throw new MedicError('not_configured', problems.join('; '));
   return values;
+}
+
+/** Tells the operator of a key that was lost or forgotten before somebody needs what it sealed. */
+export async function reportForeignSecrets(db: Database, vault: Vault, log: Logger): Promise<void> {
+  const count = await store.countForeignSecrets(db, vault.keyIds);
+  if (count === 0) return;
+  named(log, 'secrets').warn(
+    { secrets: count },
+    'secrets are stored that MEDIC_SECRETS_KEY and MEDIC_SECRETS_KEY_PREVIOUS do not open: set the key that sealed them',
+  );
 }
 
 /** For `medic rotate-secrets`. */

@@ -26,6 +26,14 @@ export async function countSecrets(db: Database): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
+/** How many are sealed with none of these keys. */
+export async function countForeignSecrets(db: Database, keyIds: readonly string[]): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    sql`select count(*)::int as count from medic.secrets where key_id <> all(${keyIds})`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
 export async function findSecret(db: Database, name: string): Promise<SecretRow | undefined> {
   const { rows } = await db.query<SecretRow>(sql`select ${columns} from medic.secrets where name = ${name}`);
   return rows[0];

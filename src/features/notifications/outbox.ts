@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Transaction } from '../../platform/db.ts';
 import { addJobs, type Job } from '../../platform/jobs.ts';
 import type { Vault } from '../../platform/vault.ts';
-import { sealAddress } from './address.ts';
+import { addressSealer } from './address.ts';
 import type { NewNotification } from './store.ts';
 import * as store from './store.ts';
 
@@ -20,9 +20,10 @@ export async function enqueue(
   now: Date,
 ): Promise<void> {
   if (notifications.length === 0) return;
+  const stored = addressSealer(vault);
   const rows = notifications.map((notification) => ({
     ...notification,
-    address: sealAddress(vault, notification),
+    address: stored(notification),
     deliveryId: randomUUID(),
   }));
   await store.insertNotifications(tx, rows, now);

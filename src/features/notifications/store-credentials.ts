@@ -19,10 +19,10 @@ export async function staleCredentials(
 ): Promise<CredentialRow[]> {
   const { rows } = await db.query<CredentialRow>(sql`
     select delivery_id, channel, destination, address ->> 'routing_key' as stored,
-      not jsonb_exists(address, 'digest') as clear
+      address ->> 'digest' is null as clear
     from medic.notifications
     where delivery_id > ${after} and address ->> 'routing_key' <> ''
-      and (not jsonb_exists(address, 'digest') or split_part(address ->> 'routing_key', ':', 2) <> ${keyId})
+      and (address ->> 'digest' is null or split_part(address ->> 'routing_key', ':', 2) <> ${keyId})
     order by delivery_id limit ${limit}`);
   return rows;
 }
