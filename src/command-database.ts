@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startEmbedded } from './embedded-database.ts';
 import { type Clock, DatabaseClock } from './platform/clock.ts';
 import type { Config } from './platform/config.ts';
+import { configuredLogger } from './platform/configured-logger.ts';
 import { type DatabasePool, errorCode, isUnavailable, openDatabase, sql } from './platform/db.ts';
 import { NOBODY } from './platform/embedded-postgres/run-as.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type EmbeddedPostgres,
   runningConnection,
 } from './platform/embedded-postgres.ts';
-import { createLogger, type Logger, named } from './platform/logging.ts';
+import { type Logger, named } from './platform/logging.ts';
 import { pendingMigrations } from './platform/migrate.ts';
 
 /** What a command works with that changes the database and ends. */
@@ -37,11 +38,8 @@ export async function withCommandDatabase<T>(
   config: Config,
   work: (tools: CommandTools) => Promise<T>,
 ): Promise<T> {
-  const log = createLogger({
+  const log = configuredLogger(config, {
     level: 'WARNING',
-    format: config.MEDIC_LOG_FORMAT,
-    environment: config.MEDIC_ENVIRONMENT,
-    version: config.MEDIC_VERSION,
     destination: { write: (line: string) => void process.stderr.write(line) },
   });
   const { db, close } = await open(config, log);

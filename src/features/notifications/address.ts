@@ -21,8 +21,8 @@ export function credentialName({ channel, destination }: Destination): string {
 /**
  * Makes of addresses what is stored. Digests of equal credentials are equal, also when the key changes: that is how
  * messages about the same incident know each other. They tell nothing of a PagerDuty key, which is 128 bits of chance.
- * Within one sealer a credential is sealed once for each destination: at 5 to 15 µs each, sealing would be a third of
- * the work of an alert when thousands open at once.
+ * Within one sealer a credential is sealed once for each destination: at 5 to 15 µs each, sealing would be felt when
+ * thousands of alerts open at once.
  */
 export function addressSealer(vault: Vault): (to: Destination & { address: Address }) => Address {
   const sealed = new Map<string, Address>();
