@@ -13,6 +13,7 @@ import type { Settings } from './platform/config.ts';
 import type { DatabasePool } from './platform/db.ts';
 import type { Logger } from './platform/logging.ts';
 import type { Metrics } from './platform/metrics.ts';
+import { GuardedClient } from './platform/outbound/guarded.ts';
 import { vaultOf } from './platform/secrets-key.ts';
 
 /** Everything that the roles are made of, wired once. */
@@ -59,6 +60,13 @@ export function wire(tools: {
       },
       clock,
       forNotifications,
+    ),
+    outbound: new GuardedClient(
+      {
+        hosts: settings.MEDIC_ALLOWED_WEBHOOK_HOSTS ?? new Set(),
+        networks: settings.MEDIC_ALLOWED_WEBHOOK_CIDRS ?? [],
+      },
+      log,
     ),
     heartbeatMetrics: heartbeatMetrics(metrics),
     alertMetrics: alertMetrics(metrics),

@@ -30,6 +30,8 @@ describe('the environment', () => {
     ['SLACK_API_BASE_URL', 'ftp://slack'],
     ['MEDIC_LOG_LEVEL', 'loud'],
     ['DATABASE_URL', 'mysql://x'],
+    ['MEDIC_ALLOWED_WEBHOOK_HOSTS', 'https://hook.example.com/'],
+    ['MEDIC_ALLOWED_WEBHOOK_CIDRS', '10/8'],
   ])('an impossible %s=%s stops the start and names the variable', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
   });

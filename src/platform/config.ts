@@ -11,6 +11,7 @@ import {
   text,
   timeZone,
 } from './environment.ts';
+import { hostList, networkList } from './outbound/settings.ts';
 import { decodeKey } from './vault.ts';
 
 const MAX_PORT = 65_535;
@@ -41,6 +42,8 @@ export const VARIABLES = {
   WORKER_INTERVAL_SECONDS: integer(15, 1, 300),
   ALERT_AUTO_UNMUTE_HOURS: integer(24, 1, 8760),
   MEDIC_REMINDER_MIN_SECONDS: integer(60, 0, 86_400),
+  MEDIC_ALLOWED_WEBHOOK_HOSTS: hostList(),
+  MEDIC_ALLOWED_WEBHOOK_CIDRS: networkList(),
   SLACK_API_TOKEN: text(),
   SLACK_CHANNEL_ID: text(),
   SLACK_API_BASE_URL: httpUrl('https://slack.com/api'),

@@ -1,5 +1,5 @@
 /** Reads one variable: takes its text (undefined when unset or empty) and returns its value, or throws. */
-type Reader<T> = (text: string | undefined) => T;
+export type Reader<T> = (text: string | undefined) => T;
 
 /** A variable with an impossible value; the message names it. Stops the start (spec README, convention 6). */
 export class ConfigurationError extends Error {

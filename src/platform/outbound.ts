@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 
 export interface OutboundRequest {
   url: string;
@@ -17,22 +17,38 @@ export interface OutboundResponse {
 }
 
 const MAX_RESPONSE_BYTES = 64 * 1024;
+export const MAX_HEADER_BYTES = 16 * 1024;
 
-const agent = new Agent({ connections: 32, keepAliveTimeout: 10_000, maxHeaderSize: 16 * 1024 });
+const agent = new Agent({ connections: 32, keepAliveTimeout: 10_000, maxHeaderSize: MAX_HEADER_BYTES });
 
 /**
- * One POST with JSON. Redirects are not followed: a 3xx is the answer.
+ * One POST with JSON to a URL that the operator has set; URLs that callers chose go through `GuardedClient`.
+ * Redirects are not followed: a 3xx is the answer.
  * Rejects when there is no answer in time; the message is a short word, never an address.
  */
-export async function postJson(outbound: OutboundRequest): Promise<OutboundResponse> {
+export function postJson(outbound: OutboundRequest): Promise<OutboundResponse> {
+  return exchange(outbound.url, {
+    method: 'POST',
+    dispatcher: agent,
+    headers: { 'content-type': 'application/json', ...outbound.headers },
+    body: JSON.stringify(outbound.body),
+    signal: AbortSignal.timeout(outbound.timeoutMs),
+  });
+}
+
+/** One request over the connections of `dispatcher`. Rejects with OutboundError. */
+export async function exchange(
+  url: string | URL,
+  how: {
+    method: Dispatcher.HttpMethod;
+    dispatcher: Dispatcher;
+    headers: Record<string, string>;
+    body: string | Uint8Array | null;
+    signal: AbortSignal;
+  },
+): Promise<OutboundResponse> {
   try {
-    const response = await request(outbound.url, {
-      method: 'POST',
-      dispatcher: agent,
-      headers: { 'content-type': 'application/json', ...outbound.headers },
-      body: JSON.stringify(outbound.body),
-      signal: AbortSignal.timeout(outbound.timeoutMs),
-    });
+    const response = await request(url, how);
     return {
       status: response.statusCode,
       headers: response.headers,
@@ -68,6 +84,7 @@ const WORDS: Record<string, string> = {
   UND_ERR_SOCKET: 'connection lost',
   ENOTFOUND: 'host not found',
   EAI_AGAIN: 'host not found',
+  UND_ERR_INVALID_ARG: 'invalid request',
   UND_ERR_CONNECT_TIMEOUT: 'timed out',
   UND_ERR_HEADERS_TIMEOUT: 'timed out',
   UND_ERR_BODY_TIMEOUT: 'timed out',
