@@ -44,12 +44,13 @@ export function createProbe(parts: Parts, readiness: Readiness): Promise<Router>
 
 function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
   const { context, health, keys, metrics, refusals, settings } = parts;
+  const { log, version, baseUrl } = context;
   const find = (token: string) => findSession(context.db, token, context.clock.now());
   const admission = [
     waitForDatabase(readiness),
     createGate({ mode: settings.MEDIC_AUTH_MODE, keys, findSession: find, refusals }),
   ];
-  return createServer({ log: context.log, metrics, version: context.version, admission }, (app) => {
+  return createServer({ log, metrics, version, baseUrl, admission }, (app) => {
     healthRoutes(app, context, health, readiness, metrics);
     routes(app);
   });

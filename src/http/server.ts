@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, {
   type FastifyBaseLogger,
@@ -9,20 +8,34 @@ import Fastify, {
   LogController,
   type onRequestHookHandler,
 } from 'fastify';
-import { MedicError } from '../platform/errors.ts';
 import { type Logger, named } from '../platform/logging.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { ambiguityOf } from './ambiguity.ts';
 import { readJsonBodies } from './body.ts';
 import { failureOf, isDataRefusal } from './envelope.ts';
+import { ResponseHeaders } from './headers.ts';
 import { observeRequests } from './observe.ts';
 import { publishOpenApi } from './openapi.ts';
+import { answerWhatNodeRefuses, refuseConnection } from './refuse-connection.ts';
 import { answerUnmatched } from './unmatched.ts';
 import { createValidatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
-/** A whole request must have arrived within this time. */
-const REQUEST_TIMEOUT_MS = 30_000;
+
+/** How long a connection is borne, in milliseconds. */
+export interface Patience {
+  /** A whole request must have arrived within this time (spec 05 section 10). */
+  requestMs: number;
+  /** Distance of the looks at the time above: so much longer it may take. */
+  checkEveryMs: number;
+  /** Between two requests of one connection. */
+  idleMs: number;
+  /** While nothing at all moves, such as when an answer is not read. */
+  stalledMs: number;
+}
+
+const PATIENCE: Patience = { requestMs: 30_000, checkEveryMs: 1_000, idleMs: 65_000, stalledMs: 120_000 };
 
 export interface ServerOptions {
   log: Logger;
@@ -30,6 +43,9 @@ export interface ServerOptions {
   version: string;
   /** Asked in this order before anything else is done with a request; also for unknown paths. */
   admission: onRequestHookHandler[];
+  /** `MEDIC_BASE_URL`. */
+  baseUrl: string;
+  patience?: Patience;
 }
 
 /** What a feature registers its routes on. */
@@ -40,25 +56,22 @@ export type Router = ReturnType<typeof bare>;
  * Register the features in `routes`; whatever goes wrong in them is answered in the envelope.
  */
 export async function createServer(
-  { log: parent, metrics, version, admission }: ServerOptions,
+  { log: parent, metrics, version, admission, baseUrl, patience = PATIENCE }: ServerOptions,
   routes: (app: Router) => void,
 ) {
   const log = named(parent, 'http');
-  const app = bare(log);
+  const headers = new ResponseHeaders(baseUrl);
+  const app = bare(log, headers, patience);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler((error, request, reply) => sendFailure(log, error, request, reply));
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    reply.header('x-content-type-options', 'nosniff');
-    reply.header('cache-control', 'no-store');
-    const { httpVersion, headers } = request.raw;
-    const lacksHost = httpVersion === '1.1' && headers.host === undefined;
-    done(lacksHost ? new MedicError('bad_request', 'The Host header is missing') : undefined);
+    headers.apply(request, reply);
+    done(ambiguityOf(request.raw));
   });
   app.decorateRequest('identity', undefined);
   for (const hook of admission) app.addHook('onRequest', hook);
   readJsonBodies(app, MAX_BODY_BYTES);
-  answerWhatNodeRefuses(app.server);
+  answerWhatNodeRefuses(app.server, headers);
   observeRequests(app, metrics, log);
   const unmatched = answerUnmatched(app);
   await publishOpenApi(app, version);
@@ -67,28 +80,32 @@ export async function createServer(
   return app;
 }
 
-function bare(log: Logger) {
+function bare(log: Logger, headers: ResponseHeaders, patience: Patience) {
   return Fastify({
     // Requests are logged by observeRequests, listening by main; only troubles of the framework are left.
     loggerInstance: log.child({}, { level: 'warn' }) as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: 65_000,
+    requestTimeout: patience.requestMs,
+    keepAliveTimeout: patience.idleMs,
+    connectionTimeout: patience.stalledMs,
     forceCloseConnections: 'idle',
     // What arrives on an open connection during the shutdown is still answered, then the connection is closed.
     return503OnClosing: false,
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: patience.checkEveryMs,
       requireHostHeader: false,
       // Node takes the longer one of the two as the limit of the request: its default here is 60 s.
-      headersTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: patience.requestMs,
     },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 8192 },
     genReqId: requestId,
-    frameworkErrors: (error, request, reply) => sendFailure(log, error, request, reply),
-    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => {
+      headers.apply(request, reply);
+      return sendFailure(log, error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => refuseConnection(headers, error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
 }
 
@@ -111,44 +128,4 @@ function sendFailure(log: Logger, error: unknown, request: FastifyRequest, reply
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(failure.body);
-}
-
-const CLIENT_ERRORS: Record<string, { status: number; text: string; message: string }> = {
-  HPE_HEADER_OVERFLOW: {
-    status: 431,
-    text: 'Request Header Fields Too Large',
-    message: 'The headers are larger than 16 KiB',
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: 408,
-    text: 'Request Timeout',
-    message: 'The request did not arrive in time',
-  },
-};
-
-/** Node by itself would answer these without a body, or not at all. */
-function answerWhatNodeRefuses(server: Server): void {
-  server.on('connect', (_request, socket: Socket) => {
-    refuseConnection(new Error('CONNECT is for proxies'), socket);
-  });
-  // An expectation that nobody knows may be ignored (RFC 9110 section 10.1.1).
-  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-}
-
-/** What is not even HTTP is answered in the envelope too, and its connection closed. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const known = CLIENT_ERRORS[error.code ?? ''] ?? {
-    status: 400,
-    text: 'Bad Request',
-    message: 'The request is not valid HTTP',
-  };
-  const body = JSON.stringify({ success: false, message: known.message, results: '' });
-  socket.end(
-    `HTTP/1.1 ${known.status} ${known.text}\r\nContent-Type: application/json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }
