@@ -14,8 +14,9 @@ export function answerUnmatched(app: FastifyInstance): { complete(): void } {
     for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
     methodsOf.set(url, methods);
   });
-  app.setNotFoundHandler(() => {
-    throw new MedicError('not_found', 'Not found');
+  // Before the body is read: it changes nothing, and nobody has been let in.
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? new MedicError('not_found', 'Not found') : undefined);
   });
   return {
     /** Call after the last route: gives every path a handler for the methods that it lacks. */

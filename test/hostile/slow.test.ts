@@ -95,6 +95,29 @@ test.each([
   ]);
 });
 
+test.each([
+  ['PUT', '/echo', 405],
+  ['POST', '/nowhere', 404],
+] as const)(
+  'who goes on sending the body of a refused %s %s is not borne longer',
+  async (method, path, status) => {
+    const connection = await connect(
+      `${method} ${path} HTTP/1.1\r\nHost: medic\r\nContent-Length: 100000\r\n\r\n{`,
+    );
+    const { socket } = connection;
+    const dripping = setInterval(() => socket.writable && socket.write('x'), 20);
+    try {
+      // The answer does not wait for a body that changes nothing.
+      while (connection.text === '') await sleep(10);
+      expect(answersIn(connection.text)).toMatchObject([{ status }]);
+      await untilClosed();
+    } finally {
+      clearInterval(dripping);
+      socket.destroy();
+    }
+  },
+);
+
 test('who has been refused is not borne any longer for going on', async () => {
   const { socket } = await connect('this is not HTTP\r\n\r\n');
   const dripping = setInterval(() => socket.writable && socket.write('x'), 20);

@@ -81,7 +81,7 @@ test.each([
     `GET /service HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`,
     200,
   ],
-  ['a path that does not exist', `POST /nowhere HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`, 400],
+  ['a path that does not exist', `POST /nowhere HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`, 404],
   ['a method that is not allowed', `PUT /heartbeat HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\n{}`, 405],
   ['an encoding that is refused', post('Content-Encoding: br\r\nContent-Length: 2\r\n', '{}'), 415],
   ['chunks with extensions and trailers', post(chunked, '2;a=b\r\n{}\r\n0\r\nHost: x\r\n\r\n'), 400],
