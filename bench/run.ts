@@ -4,11 +4,13 @@ import { ingest } from './ingest.ts';
 import { cleanUp, cleanUpOnSignals, isStopping } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
+import { limits } from './limits.ts';
 import { ping } from './ping.ts';
 import { start } from './start.ts';
 
 const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
   ingest,
+  limits,
   ping,
   burst,
   detect,

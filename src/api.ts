@@ -7,6 +7,7 @@ import { sessionRoutes } from './features/access/routes-session.ts';
 import { findSession } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
+import { PingKeys } from './features/heartbeats/ping-keys.ts';
 import { heartbeatRoutes } from './features/heartbeats/routes.ts';
 import { pingRoutes } from './features/heartbeats/routes-ping.ts';
 import { signalRoutes } from './features/heartbeats/routes-signals.ts';
@@ -20,19 +21,20 @@ import { MedicError } from './platform/errors.ts';
 /** The `api` role: every route of every feature. */
 export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
   return server(parts, readiness, (app) => {
-    const { access, context, ingest, refusals, settings } = parts;
+    const { access, context, ingest, limits, refusals, settings } = parts;
     for (const prefix of ['', '/v1'] as const) {
       heartbeatRoutesV1(app, context.db, ingest, prefix);
       serviceRoutesV1(app, context, prefix);
       alertRoutesV1(app, context, prefix);
     }
     signalRoutes(app, ingest);
-    pingRoutes(app, ingest);
+    pingRoutes(app, ingest, new PingKeys(context));
     heartbeatRoutes(app, context.db, context.clock);
     serviceRoutes(app, context);
     alertRoutes(app, context);
     apiKeyRoutes(app, access);
-    sessionRoutes(app, { ...access, refusals, mode: settings.MEDIC_AUTH_MODE, baseUrl: context.baseUrl });
+    const { MEDIC_AUTH_MODE: mode } = settings;
+    sessionRoutes(app, { ...access, refusals, limits, mode, baseUrl: context.baseUrl });
     secretRoutes(app, context);
   });
 }
@@ -43,14 +45,12 @@ export function createProbe(parts: Parts, readiness: Readiness): Promise<Router>
 }
 
 function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
-  const { context, health, keys, metrics, refusals, settings } = parts;
+  const { context, health, keys, limits, metrics, refusals, settings } = parts;
   const { log, version, baseUrl } = context;
   const find = (token: string) => findSession(context.db, token, context.clock.now());
-  const admission = [
-    waitForDatabase(readiness),
-    createGate({ mode: settings.MEDIC_AUTH_MODE, keys, findSession: find, refusals }),
-  ];
-  return createServer({ log, metrics, version, baseUrl, admission }, (app) => {
+  const gate = createGate({ mode: settings.MEDIC_AUTH_MODE, keys, findSession: find, refusals, limits });
+  const admission = waitForDatabase(readiness, gate);
+  return createServer({ log, metrics, version, baseUrl, admission, limits }, (app) => {
     healthRoutes(app, context, health, readiness, metrics);
     routes(app);
   });
@@ -59,12 +59,11 @@ function server(parts: Parts, readiness: Readiness, routes: (app: Router) => voi
 const NEED_NO_TABLE: readonly RateClass[] = ['health', 'metrics', 'docs'];
 
 /** Before the schema is current, only what needs no table is answered. */
-function waitForDatabase(readiness: Readiness): onRequestHookHandler {
-  return (request, _reply, done) => {
+function waitForDatabase(readiness: Readiness, gate: onRequestHookHandler): onRequestHookHandler {
+  return function (request, reply, done) {
     const { access } = request.routeOptions.config;
     const waits = access !== undefined && !NEED_NO_TABLE.includes(access.rateClass) && !readiness.migrated;
-    done(
-      waits ? new MedicError('database_unavailable', 'The database is not ready yet, try again') : undefined,
-    );
+    if (waits) done(new MedicError('database_unavailable', 'The database is not ready yet, try again'));
+    else gate.call(this, request, reply, done);
   };
 }

@@ -7,6 +7,7 @@ import { Ingest } from './features/heartbeats/receive.ts';
 import { createChannels } from './features/notifications/channels/index.ts';
 import { notificationMetrics } from './features/notifications/metrics.ts';
 import { registerServiceMetrics } from './features/services/metrics.ts';
+import { RateLimits } from './http/rate-limit.ts';
 import { Refusals } from './http/refusals.ts';
 import type { Clock } from './platform/clock.ts';
 import type { Settings } from './platform/config.ts';
@@ -15,6 +16,7 @@ import type { Logger } from './platform/logging.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { GuardedClient } from './platform/outbound/guarded.ts';
 import { vaultOf } from './platform/secrets-key.ts';
+import { RateLimiter } from './platform/sliding-window/limiter.ts';
 
 /** Everything that the roles are made of, wired once. */
 export type Parts = ReturnType<typeof wire>;
@@ -30,6 +32,7 @@ export function wire(tools: {
 }) {
   const { db, clock, log, metrics, settings } = tools;
   const forNotifications = notificationMetrics(metrics);
+  const limiter = new RateLimiter(tools);
   const context = {
     db,
     clock,
@@ -50,6 +53,7 @@ export function wire(tools: {
       channelSet: settings.SLACK_CHANNEL_ID !== undefined,
     },
     pagerDuty: { routingKeySet: settings.PAGERDUTY_ROUTING_KEY !== undefined },
+    limiter,
     channels: createChannels(
       {
         slackApiUrl: settings.SLACK_API_BASE_URL,
@@ -83,5 +87,7 @@ export function wire(tools: {
   const keys = new KeyVerifier(tools);
   const access = { db, clock, keys, authenticates: settings.MEDIC_AUTH_MODE !== 'off' };
   const refusals = new Refusals(metrics);
-  return { context, settings, metrics, health, keys, refusals, access, ingest: new Ingest(context) };
+  const limits = new RateLimits({ window: limiter, clock, settings, metrics });
+  const ingest = new Ingest(context);
+  return { context, settings, metrics, health, limiter, limits, keys, refusals, access, ingest };
 }

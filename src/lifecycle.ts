@@ -135,6 +135,7 @@ class Running implements Medic {
   async start(giveUp: AbortSignal): Promise<void> {
     const { MEDIC_HOST: host, PORT, METRICS_PORT } = this.#config;
     const alone = this.#role === 'worker';
+    await this.#parts.limiter.start();
     this.#server = await (alone ? createProbe : createApi)(this.#parts, this.#readiness);
     this.#address = await this.#server.listen({ host, port: alone ? METRICS_PORT : PORT });
     if (!alone) {
@@ -149,7 +150,7 @@ class Running implements Medic {
   }
 
   async stop(): Promise<void> {
-    const { context, ingest } = this.#parts;
+    const { context, ingest, limiter } = this.#parts;
     const timeoutMs = this.#config.MEDIC_SHUTDOWN_TIMEOUT_SECONDS * 1000;
     this.#readiness.stopping = true;
     this.#stopped.abort();
@@ -160,6 +161,7 @@ class Running implements Medic {
       this.#readiness.migrated ? this.#worker?.stop(Math.max(0, timeoutMs - RELEASE_JOBS_MS)) : undefined,
     ]);
     await Promise.race([drained, sleep(timeoutMs, undefined, { ref: false })]);
+    await limiter.stop();
     this.#clock.stop();
     await Promise.race([context.db.end(), sleep(1_000, undefined, { ref: false })]);
     await this.#embedded?.stop();

@@ -8,6 +8,15 @@ import { familyOf } from './processes.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const MAIN = path.join(ROOT, 'src/main.ts');
+const UNREACHED = '1000000000';
+const UNGUARDED = {
+  MEDIC_AUTH_MODE: 'off',
+  RATE_LIMIT_HEARTBEAT_REQUESTS: UNREACHED,
+  RATE_LIMIT_PING_REQUESTS: UNREACHED,
+  RATE_LIMIT_MANAGEMENT_REQUESTS: UNREACHED,
+};
+/** What the launcher gives to Node. */
+const NODE_OPTIONS = ['--max-semi-space-size=8'];
 
 export interface Child {
   readonly pid: number;
@@ -22,14 +31,19 @@ export interface MedicChild extends Child {
   postgres(): number[];
 }
 
-/** Starts the real program on a free port; resolves when it says that it listens. */
+/**
+ * Starts the real program on a free port, by itself without authentication and with limits that nothing reaches;
+ * resolves when it says that it listens.
+ * @param variant file of bench/servers that alters it first.
+ */
 export async function startMedic(
   dataDir: string,
   environment: Record<string, string> = {},
+  variant?: string,
 ): Promise<MedicChild> {
   const child = await start(
-    MAIN,
-    { PORT: '0', MEDIC_HOST: '127.0.0.1', MEDIC_DATA_DIR: dataDir, ...environment },
+    variant === undefined ? MAIN : serverFile(variant),
+    { PORT: '0', MEDIC_HOST: '127.0.0.1', MEDIC_DATA_DIR: dataDir, ...UNGUARDED, ...environment },
     / listens on http:\/\/[^:]+:(\d+)/,
   );
   return {
@@ -41,7 +55,11 @@ export async function startMedic(
 
 /** Starts one of the servers that Medic is compared with. */
 export function startRival(name: string, environment: Record<string, string> = {}): Promise<Child> {
-  return start(path.join(ROOT, 'bench/servers', `${name}.ts`), environment, /^port (\d+)/);
+  return start(serverFile(name), environment, /^port (\d+)/);
+}
+
+function serverFile(name: string): string {
+  return path.join(ROOT, 'bench/servers', `${name}.ts`);
 }
 
 async function start(file: string, environment: Record<string, string>, listens: RegExp): Promise<Child> {
@@ -64,7 +82,8 @@ async function start(file: string, environment: Record<string, string>, listens:
  */
 function commandFor(file: string): string[] {
   const folder = process.env.BENCH_CPU_PROFILE;
-  if (folder === undefined) return file === MAIN ? [path.join(ROOT, 'bin/medic')] : [process.execPath, file];
+  if (folder === undefined)
+    return file === MAIN ? [path.join(ROOT, 'bin/medic')] : [process.execPath, ...NODE_OPTIONS, file];
   const name = `${path.basename(file, '.ts')}-${Date.now()}.cpuprofile`;
   return [process.execPath, '--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}`, file];
 }

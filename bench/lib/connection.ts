@@ -69,10 +69,11 @@ export class Connection {
 }
 
 /** A heartbeat as it goes over the wire. */
-export function heartbeatRequest(heartbeatName: string): Buffer {
+export function heartbeatRequest(heartbeatName: string, key?: string): Buffer {
   const body = JSON.stringify({ heartbeat_name: heartbeatName, status: 'UP' });
   return Buffer.from(
     `POST /v1/heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
+      (key === undefined ? '' : `Authorization: Bearer ${key}\r\n`) +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -12,6 +12,11 @@ export interface Access {
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /**
+     * Whose requests of a route are counted together, where that is neither a key nor a session; undefined: those of
+     * the address.
+     */
+    bucket?: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;
     /** Completion is logged at DEBUG: routes that are called all the time. */
     quiet?: boolean;
   }

@@ -14,6 +14,8 @@ export const Failure = Type.Object({
   message: Type.String(),
   results: Type.Literal(''),
   errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  /** Seconds; with 429 only. */
+  retry_after: Type.Optional(Type.Integer()),
 });
 
 /** The failures that any route can give. */
@@ -33,17 +35,18 @@ export function ok<T>(results: T, message = '') {
 export interface FailureAnswer {
   status: number;
   headers: Record<string, string>;
-  body: { success: false; message: string; results: ''; errors?: Problem[] };
+  body: { success: false; message: string; results: ''; errors?: Problem[]; retry_after?: number };
 }
 
 /** Any error as the answer that the caller may see. Details of unexpected ones stay in the log. */
 export function failureOf(error: unknown, required: readonly string[] = []): FailureAnswer {
-  const { code, message, problems } = describe(error, required);
+  const { code, message, problems, retryAfter } = describe(error, required);
   const status = ERROR_STATUS[code];
   const headers: Record<string, string> = {};
   if (code === 'database_unavailable') headers['retry-after'] = '5';
   if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
   if (code === 'overloaded') headers['retry-after'] = '1';
+  if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
   return {
     status,
     headers,
@@ -52,6 +55,7 @@ export function failureOf(error: unknown, required: readonly string[] = []): Fai
       message,
       results: '',
       ...(problems.length === 0 ? {} : { errors: [...problems] }),
+      ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     },
   };
 }
@@ -60,13 +64,15 @@ interface Description {
   code: ErrorCode;
   message: string;
   problems: readonly Problem[];
+  retryAfter?: number | undefined;
 }
 
 function describe(error: unknown, required: readonly string[]): Description {
   if (error instanceof MedicError) {
-    const { code, problems } = error;
+    const { code, problems, retryAfter } = error;
     return {
       code,
+      retryAfter,
       message: problems.length === 0 ? error.message : error.message + hint(required),
       problems,
     };

@@ -1,11 +1,12 @@
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ANONYMOUS, type Identity } from '../features/access/identity.ts';
 import { grants } from '../features/access/scope.ts';
-import type { KeyVerifier, Verification } from '../features/access/verify.ts';
+import { isWrong, type KeyVerifier, type Verification } from '../features/access/verify.ts';
 import type { Settings } from '../platform/config.ts';
 import { MedicError } from '../platform/errors.ts';
 import type { Access } from './access.ts';
 import { bearerOf, CSRF_HEADER, isOwnRequest, sessionTokenOf } from './credentials.ts';
+import type { RateLimits } from './rate-limit.ts';
 import type { Refusals } from './refusals.ts';
 
 export interface GateOptions {
@@ -14,13 +15,15 @@ export interface GateOptions {
   /** The caller with a session cookie; undefined: the session has ended. */
   findSession: (token: string) => Promise<Identity | undefined>;
   refusals: Refusals;
+  limits: RateLimits;
 }
 
 /**
  * The one place where a request is let in (spec 05 section 3): every route says in its `config` what it needs, and
  * before its body is read this finds out who calls and whether that is enough.
  */
-export function createGate({ mode, keys, findSession, refusals }: GateOptions): onRequestHookHandler {
+export function createGate(options: GateOptions): onRequestHookHandler {
+  const { mode, keys, findSession, refusals, limits } = options;
   /** Whether the route lets in callers without a key. */
   const isOpen = (access: Access) =>
     mode === 'off' ||
@@ -43,13 +46,14 @@ export function createGate({ mode, keys, findSession, refusals }: GateOptions): 
       admitStranger(request, access);
       return;
     }
+    request.identity = identity;
     if (!isOwnRequest(request.method, request.headers[CSRF_HEADER.toLowerCase()])) {
       throw new MedicError('forbidden', `The header ${CSRF_HEADER} is missing`);
     }
     admit(request, access, identity);
   }
 
-  return (request, _reply, done) => {
+  return (request, reply, done) => {
     const { access } = request.routeOptions.config;
     // Unknown paths and methods have nothing to protect; public routes take no notice of credentials.
     if (access === undefined || access.scope === null) return done();
@@ -66,8 +70,8 @@ export function createGate({ mode, keys, findSession, refusals }: GateOptions): 
       const admitKey = (verification: Verification) =>
         settle(() => admit(request, access, refusals.verified(verification).identity));
       const known = keys.recall(key);
-      if (known === undefined) keys.verify(key).then(admitKey, done);
-      else admitKey(known);
+      if (known !== undefined) admitKey(known);
+      else limits.guarded(request, reply, () => keys.verify(key), isWrong).then(admitKey, done);
       return;
     }
     const token = sessionTokenOf(request.headers.cookie);

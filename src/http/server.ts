@@ -16,6 +16,7 @@ import { failureOf, isDataRefusal } from './envelope.ts';
 import { ResponseHeaders } from './headers.ts';
 import { observeRequests } from './observe.ts';
 import { publishOpenApi } from './openapi.ts';
+import type { RateLimits } from './rate-limit.ts';
 import { answerWhatNodeRefuses, refuseConnection } from './refuse-connection.ts';
 import { answerUnmatched } from './unmatched.ts';
 import { createValidatorCompiler } from './validation.ts';
@@ -41,8 +42,9 @@ export interface ServerOptions {
   log: Logger;
   metrics: Metrics;
   version: string;
-  /** Asked in this order before anything else is done with a request; also for unknown paths. */
-  admission: onRequestHookHandler[];
+  /** Asked before anything else is done with a request; also for unknown paths. */
+  admission: onRequestHookHandler;
+  limits: RateLimits;
   /** `MEDIC_BASE_URL`. */
   baseUrl: string;
   patience?: Patience;
@@ -56,22 +58,27 @@ export type Router = ReturnType<typeof bare>;
  * Register the features in `routes`; whatever goes wrong in them is answered in the envelope.
  */
 export async function createServer(
-  { log: parent, metrics, version, admission, baseUrl, patience = PATIENCE }: ServerOptions,
+  { log: parent, metrics, version, admission, limits, baseUrl, patience = PATIENCE }: ServerOptions,
   routes: (app: Router) => void,
 ) {
   const log = named(parent, 'http');
   const headers = new ResponseHeaders(baseUrl);
-  const app = bare(log, headers, patience);
+  const app = bare(log, headers, limits, patience);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler((error, request, reply) => sendFailure(log, error, request, reply));
   app.addHook('onRequest', (request, reply, done) => {
     headers.apply(request, reply);
-    done(ambiguityOf(request.raw));
+    done();
   });
   app.decorateRequest('identity', undefined);
-  for (const hook of admission) app.addHook('onRequest', hook);
+  const admitUnambiguous: onRequestHookHandler = function (request, reply, done) {
+    const ambiguity = ambiguityOf(request.raw);
+    if (ambiguity === undefined) admission.call(this, request, reply, done);
+    else done(ambiguity);
+  };
+  app.addHook('onRequest', limits.after(admitUnambiguous));
   readJsonBodies(app, MAX_BODY_BYTES);
-  answerWhatNodeRefuses(app.server, headers);
+  answerWhatNodeRefuses(app.server, headers, limits);
   observeRequests(app, metrics, log);
   const unmatched = answerUnmatched(app);
   await publishOpenApi(app, version);
@@ -80,7 +87,7 @@ export async function createServer(
   return app;
 }
 
-function bare(log: Logger, headers: ResponseHeaders, patience: Patience) {
+function bare(log: Logger, headers: ResponseHeaders, limits: RateLimits, patience: Patience) {
   return Fastify({
     // Requests are logged by observeRequests, listening by main; only troubles of the framework are left.
     loggerInstance: log.child({}, { level: 'warn' }) as FastifyBaseLogger,
@@ -101,11 +108,12 @@ function bare(log: Logger, headers: ResponseHeaders, patience: Patience) {
     },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, maxParamLength: 8192 },
     genReqId: requestId,
+    // No hook sees what cannot even be routed.
     frameworkErrors: (error, request, reply) => {
       headers.apply(request, reply);
-      return sendFailure(log, error, request, reply);
+      limits.count(request, reply, error, (refusal) => sendFailure(log, refusal, request, reply));
     },
-    clientErrorHandler: (error, socket) => refuseConnection(headers, error, socket),
+    clientErrorHandler: (error, socket) => refuseConnection(headers, limits, error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
 }
 

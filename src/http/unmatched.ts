@@ -1,15 +1,19 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
+import type { RateClass } from '../features/access/rate-class.ts';
 import { MedicError } from '../platform/errors.ts';
+import { open } from './access.ts';
 
 /** Answers a known path with another method by 405 and `Allow`, and an unknown path by 404. Call before any route. */
 export function answerUnmatched(app: FastifyInstance): { complete(): void } {
   const methodsOf = new Map<string, Set<string>>();
+  const classOf = new Map<string, RateClass>();
   // Fastify routes a few methods only; a known path is to refuse all that Node reads. CONNECT never gets here.
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
   }
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (config?.access !== undefined) classOf.set(url, config.access.rateClass);
     const methods = methodsOf.get(url) ?? new Set();
     for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
     methodsOf.set(url, methods);
@@ -30,7 +34,7 @@ export function answerUnmatched(app: FastifyInstance): { complete(): void } {
           url,
           exposeHeadRoute: false,
           schema: { hide: true },
-          config: { quiet: true, isRefusal: true },
+          config: { ...open(classOf.get(url) ?? 'management'), isRefusal: true },
           // Before the body is read, so that the method alone decides.
           onRequest: (_request, reply) => {
             reply.header('allow', allow);

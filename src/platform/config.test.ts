@@ -32,8 +32,37 @@ describe('the environment', () => {
     ['DATABASE_URL', 'mysql://x'],
     ['MEDIC_ALLOWED_WEBHOOK_HOSTS', 'https://hook.example.com/'],
     ['MEDIC_ALLOWED_WEBHOOK_CIDRS', '10/8'],
+    ['REDIS_URL', 'http://x'],
+    ['REDIS_URL', 'redis://[x'],
+    ['REDIS_POOL_SIZE', '0'],
+    ['RATE_LIMIT_PING_REQUESTS', '0'],
+    ['RATE_LIMIT_WINDOW_SECONDS', '0'],
+    ['MEDIC_RATE_LIMIT_REQUESTS', 'many'],
+    ['MEDIC_TRUST_PROXY', 'true'],
   ])('an impossible %s=%s stops the start and names the variable', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
+  });
+
+  test('the general variables of the rate limiter are defaults of the exact ones', () => {
+    const general = { MEDIC_RATE_LIMIT_REQUESTS: '7', MEDIC_RATE_LIMIT_WINDOW: '9' };
+    expect(readConfig(general)).toMatchObject({
+      RATE_LIMIT_HEARTBEAT_REQUESTS: 7,
+      RATE_LIMIT_WINDOW_SECONDS: 9,
+      RATE_LIMIT_PING_REQUESTS: 60,
+    });
+    const exact = { RATE_LIMIT_HEARTBEAT_REQUESTS: '100', RATE_LIMIT_WINDOW_SECONDS: ' ' };
+    expect(readConfig({ ...general, ...exact })).toMatchObject({
+      RATE_LIMIT_HEARTBEAT_REQUESTS: 100,
+      RATE_LIMIT_WINDOW_SECONDS: 9,
+    });
+  });
+
+  test('MEDIC_RATE_LIMITER_TYPE=redis needs REDIS_URL, whose text is never repeated', () => {
+    expect(() => readConfig({ MEDIC_RATE_LIMITER_TYPE: 'Redis' })).toThrow(/^REDIS_URL: /);
+    expect(() => readConfig({ REDIS_URL: 'redist://:hunter2@x' })).toThrow(/^(?!.*hunter2)/);
+    expect(readConfig({ MEDIC_RATE_LIMITER_TYPE: 'redis', REDIS_URL: 'rediss://:pw@x/0' })).toMatchObject({
+      REDIS_URL: 'rediss://:pw@x/0',
+    });
   });
 
   test('words and flags are accepted in any letter case and kept in the documented spelling', () => {

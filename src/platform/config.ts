@@ -8,13 +8,17 @@ import {
   integer,
   oneOf,
   readEnvironment,
+  redisUrl,
   text,
   timeZone,
 } from './environment.ts';
 import { hostList, networkList } from './outbound/settings.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 import { decodeKey } from './vault.ts';
 
 const MAX_PORT = 65_535;
+const MAX_REQUESTS = 1_000_000_000;
+const MAX_WINDOW_SECONDS = 3_600;
 
 /** Every environment variable that Medic reads (spec README, section "Environment variables"). */
 export const VARIABLES = {
@@ -39,6 +43,24 @@ export const VARIABLES = {
   MEDIC_AUTH_MODE: oneOf('required', ['required', 'open-ingest', 'off']),
   MEDIC_ADMIN_API_KEY: text(),
   MEDIC_AUTO_CREATE_ADMIN_KEY: boolean(),
+  MEDIC_TRUST_PROXY: trustedProxies(),
+  // An unknown word means memory, with a WARNING.
+  MEDIC_RATE_LIMITER_TYPE: text('auto'),
+  REDIS_URL: redisUrl(),
+  REDIS_POOL_SIZE: integer(10, 1, 100),
+  MEDIC_RATE_LIMIT_REQUESTS: integer(undefined, 1, MAX_REQUESTS),
+  MEDIC_RATE_LIMIT_WINDOW: integer(undefined, 1, MAX_WINDOW_SECONDS),
+  RATE_LIMIT_WINDOW_SECONDS: integer(60, 1, MAX_WINDOW_SECONDS),
+  RATE_LIMIT_HEALTH_REQUESTS: integer(1000, 1, MAX_REQUESTS),
+  RATE_LIMIT_METRICS_REQUESTS: integer(100, 1, MAX_REQUESTS),
+  RATE_LIMIT_DOCS_REQUESTS: integer(60, 1, MAX_REQUESTS),
+  RATE_LIMIT_HEARTBEAT_REQUESTS: integer(100, 1, MAX_REQUESTS),
+  RATE_LIMIT_PING_REQUESTS: integer(60, 1, MAX_REQUESTS),
+  RATE_LIMIT_MANAGEMENT_REQUESTS: integer(20, 1, MAX_REQUESTS),
+  RATE_LIMIT_PLAYBOOK_EXECUTE_REQUESTS: integer(10, 1, MAX_REQUESTS),
+  RATE_LIMIT_WEBHOOK_TRIGGER_REQUESTS: integer(10, 1, MAX_REQUESTS),
+  RATE_LIMIT_DASHBOARD_REQUESTS: integer(600, 1, MAX_REQUESTS),
+  RATE_LIMIT_AUTH_FAILURE_REQUESTS: integer(20, 1, MAX_REQUESTS),
   WORKER_INTERVAL_SECONDS: integer(15, 1, 300),
   ALERT_AUTO_UNMUTE_HOURS: integer(24, 1, 8760),
   MEDIC_REMINDER_MIN_SECONDS: integer(60, 0, 86_400),
@@ -77,7 +99,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   if (previous !== undefined && key === undefined && database !== undefined) {
     throw new ConfigurationError('MEDIC_SECRETS_KEY', 'is needed with MEDIC_SECRETS_KEY_PREVIOUS');
   }
-  return { ...settings, database };
+  const { MEDIC_RATE_LIMITER_TYPE: limiter, REDIS_URL } = settings;
+  if (limiter.toLowerCase() === 'redis' && REDIS_URL === undefined) {
+    throw new ConfigurationError('REDIS_URL', 'is needed with MEDIC_RATE_LIMITER_TYPE=redis');
+  }
+  return { ...settings, ...inherited(settings, environment), database };
 }
 
 /** The text of a key; the message never repeats it (spec 05 section 9). */
@@ -86,6 +112,20 @@ function secretsKey(value: string | undefined): string | undefined {
     throw new Error('must be the base64 of exactly 32 bytes, as "openssl rand -base64 32" prints it');
   }
   return value;
+}
+
+/** The two general variables of the rate limiter are defaults of more exact ones. */
+function inherited(settings: Settings, environment: NodeJS.ProcessEnv): Partial<Settings> {
+  const { MEDIC_RATE_LIMIT_REQUESTS: requests, MEDIC_RATE_LIMIT_WINDOW: window } = settings;
+  const isSet = (name: keyof Settings) => (environment[name]?.trim() ?? '') !== '';
+  return {
+    ...(requests === undefined || isSet('RATE_LIMIT_HEARTBEAT_REQUESTS')
+      ? {}
+      : { RATE_LIMIT_HEARTBEAT_REQUESTS: requests }),
+    ...(window === undefined || isSet('RATE_LIMIT_WINDOW_SECONDS')
+      ? {}
+      : { RATE_LIMIT_WINDOW_SECONDS: window }),
+  };
 }
 
 function databaseOf(settings: Settings): PoolConfig | undefined {

@@ -31,7 +31,11 @@ export function text(fallback?: string): Reader<string | undefined> {
   return (value) => value ?? fallback;
 }
 
-export function integer(fallback: number, min: number, max: number): Reader<number> {
+export function integer<Fallback extends number | undefined>(
+  fallback: Fallback,
+  min: number,
+  max: number,
+): Reader<number | Fallback> {
   return (value) => {
     if (value === undefined) return fallback;
     const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
@@ -80,6 +84,17 @@ export function httpUrl(fallback: string): Reader<string> {
       throw new Error('must be an absolute http or https address');
     }
     return value.replace(/\/+$/, '');
+  };
+}
+
+/** `redis://…` or, with TLS, `rediss://…`; the text, which may hold a password, is never repeated. */
+export function redisUrl(): Reader<string | undefined> {
+  return (value) => {
+    if (value === undefined) return undefined;
+    if (!/^rediss?:\/\//i.test(value) || !URL.canParse(value)) {
+      throw new Error('must begin with redis:// or rediss://');
+    }
+    return value;
   };
 }
 

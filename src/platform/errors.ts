@@ -31,16 +31,19 @@ export interface Problem {
 export class MedicError extends Error {
   readonly code: ErrorCode;
   readonly problems: readonly Problem[];
+  /** Seconds after which another try makes sense; undefined: what the code says. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     code: ErrorCode,
     publicMessage: string,
-    options: { cause?: unknown; problems?: readonly Problem[] } = {},
+    options: { cause?: unknown; problems?: readonly Problem[]; retryAfter?: number } = {},
   ) {
     super(publicMessage, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'MedicError';
     this.code = code;
     this.problems = options.problems ?? [];
+    this.retryAfter = options.retryAfter;
   }
 
   get status(): number {

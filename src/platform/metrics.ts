@@ -49,6 +49,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #collectors: { names: string[]; collect: Collect }[] = [];
   readonly #tallies: { settle(): void }[] = [];
+  readonly #settings: (() => void)[] = [];
   readonly #connectionErrors: Counter<never>;
 
   constructor() {
@@ -92,6 +93,11 @@ export class Metrics {
     this.#collectors.push({ names, collect });
   }
 
+  /** Gauges of this process whose values `set` brings up to date at scrape time. */
+  beforeScrape(set: () => void): void {
+    this.#settings.push(set);
+  }
+
   connectionFailed(): void {
     this.#connectionErrors.inc();
   }
@@ -103,6 +109,7 @@ export class Metrics {
   async expose(accept: string | undefined, db: Database): Promise<{ contentType: string; page: string }> {
     for (const tally of this.#tallies) tally.settle();
     const failed = await Promise.all(this.#collectors.map((collector) => this.#collect(collector, db)));
+    for (const set of this.#settings) set();
     const absent = new Set(failed.flat());
     const names = this.#registry.getMetricsAsArray().map((metric) => metric.name);
     const blocks = await Promise.all(

@@ -9,6 +9,7 @@ import { Metrics } from '../../src/platform/metrics.ts';
 import { runRound, tasksOf } from '../../src/worker.ts';
 import { ADMIN_KEY, AUTHORIZATION } from './admin.ts';
 import { createTestDatabase } from './database.ts';
+import { GENEROUS } from './limits.ts';
 import { recordingLogger } from './logger.ts';
 import { FakePagerDuty, FakeSlack } from './receivers.ts';
 
@@ -63,6 +64,7 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     PAGERDUTY_ROUTING_KEY: 'default-routing-key',
     PAGERDUTY_EVENTS_URL: `${pagerDuty.url}/v2/enqueue`,
     MEDIC_BASE_URL: 'https://medic.example.com',
+    ...GENEROUS,
     ...environment,
   });
   const { log, lines } = recordingLogger();
@@ -74,6 +76,7 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
   const parts = build(db);
   await maintainPartitions(db, log, clock.now(), settings.HEARTBEAT_RETENTION_DAYS);
   await createAdminKey(parts);
+  await parts.limiter.start();
   const server = await createApi(parts, { migrated: true, stopping: false, workerAlive: () => true });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
 
@@ -127,6 +130,7 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     },
     async close() {
       await server.close();
+      await parts.limiter.stop();
       await db.end();
       await Promise.all([slack.close(), pagerDuty.close()]);
       await database.drop();

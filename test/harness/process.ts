@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NODE } from '../fixtures/embedded-postgres-harness.ts';
+import { GENEROUS } from './limits.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const PATH = process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin';
@@ -34,7 +35,15 @@ export function runMedic({ args = [], env = {}, options = {}, command }: HowToRu
   const [program, given] = command === undefined ? [NODE, [MAIN, ...args]] : [command, args];
   const child = spawn(program, given, {
     ...options,
-    env: { PATH, PORT: '0', METRICS_PORT: '0', MEDIC_HOST: '127.0.0.1', MEDIC_AUTH_MODE: 'off', ...env },
+    env: {
+      PATH,
+      PORT: '0',
+      METRICS_PORT: '0',
+      MEDIC_HOST: '127.0.0.1',
+      MEDIC_AUTH_MODE: 'off',
+      ...GENEROUS,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);

@@ -216,3 +216,27 @@ test('random bytes get a refusal or nothing, and never stop the server', async (
     }),
   );
 });
+
+test('callers that reset their tunnel at once, or keep it half open, stop nothing and hold nothing', async () => {
+  const { hostname, port } = new URL(medic.url);
+  const bytes = 'CONNECT medic:443 HTTP/1.1\r\nHost: medic\r\n\r\n';
+  for (let i = 0; i < 100; i += 1) {
+    const socket = net.connect(Number(port), hostname).on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(bytes + 'x'.repeat(i * 100));
+    if (i % 3 > 0) await new Promise((resolve) => setImmediate(resolve));
+    socket.resetAndDestroy();
+  }
+  const open = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true }).on('error', () => {});
+  open.resume().write(bytes);
+  await once(open, 'end');
+  const drip = setInterval(() => open.write('x'), 100);
+  const closed = await Promise.race([
+    // Writing to what was closed is an error, which ends it here too.
+    new Promise((resolve) => open.once('close', () => resolve(true))),
+    new Promise((resolve) => setTimeout(() => resolve(false), 8_000)),
+  ]);
+  clearInterval(drip);
+  open.destroy();
+  expect(closed).toBe(true);
+});

@@ -3,8 +3,9 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { open } from '../../src/http/access.ts';
-import { createServer, type Router } from '../../src/http/server.ts';
+import { createServer, type Router, type ServerOptions } from '../../src/http/server.ts';
 import { Metrics } from '../../src/platform/metrics.ts';
+import { generousLimits } from '../harness/limits.ts';
 import { silentLogger } from '../harness/logger.ts';
 import { answersIn } from '../harness/socket.ts';
 
@@ -16,11 +17,13 @@ const SOON_MS = 8_000;
 let app: Router;
 let port: number;
 beforeEach(async () => {
-  const options = {
+  const metrics = new Metrics();
+  const options: ServerOptions = {
     log: silentLogger(),
-    metrics: new Metrics(),
+    metrics,
     version: '0',
-    admission: [],
+    admission: (_request, _reply, done) => done(),
+    limits: generousLimits(metrics),
     baseUrl: 'http://medic',
     patience,
   };

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { needs } from '../../http/access.ts';
 import { CSRF_HEADER, SESSION_COOKIE } from '../../http/credentials.ts';
 import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
+import type { RateLimits } from '../../http/rate-limit.ts';
 import type { Refusals } from '../../http/refusals.ts';
 import type { Router } from '../../http/server.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -12,13 +13,14 @@ import { Instant, Nullable } from '../../platform/schema.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import { SCOPES } from './scope.ts';
 import { endSession, type StartedSession, startSession } from './sessions.ts';
-import type { KeyVerifier } from './verify.ts';
+import { isWrong, type KeyVerifier, type Verification } from './verify.ts';
 
 export interface SessionContext {
   db: DatabasePool;
   clock: Clock;
   keys: KeyVerifier;
   refusals: Refusals;
+  limits: RateLimits;
   mode: Settings['MEDIC_AUTH_MODE'];
   /** `MEDIC_BASE_URL`: with https the cookie is sent over https only. */
   baseUrl: string;
@@ -39,7 +41,7 @@ const Session = Type.Object({
 
 /** `/v2/session` (spec 05 section 5). */
 export function sessionRoutes(app: Router, context: SessionContext): void {
-  const { db, clock, keys, refusals, mode } = context;
+  const { db, clock, keys, refusals, limits, mode } = context;
   const cookieOf = (value: string, maxAge: number) =>
     stringifySetCookie(SESSION_COOKIE, value, {
       httpOnly: true,
@@ -68,9 +70,11 @@ export function sessionRoutes(app: Router, context: SessionContext): void {
         response: answers(200, Session),
       },
     },
-    async ({ body }, reply) => {
+    async (request, reply) => {
       const now = clock.now();
-      const { identity, token } = await logIn(body.api_key, now);
+      const key = request.body.api_key;
+      const verify = () => limits.guarded(request, reply, () => keys.verify(key), isWrong);
+      const { identity, token } = await logIn(key, verify, now);
       const seconds = identity.expiresAt === null ? 0 : (identity.expiresAt.getTime() - now.getTime()) / 1000;
       reply.header('set-cookie', cookieOf(token, Math.floor(seconds)));
       return ok(shown(identity), 'Logged in');
@@ -100,11 +104,11 @@ export function sessionRoutes(app: Router, context: SessionContext): void {
     },
   );
 
-  async function logIn(key: string, now: Date): Promise<StartedSession> {
-    const known = keys.recall(key) ?? (await keys.verify(key));
+  async function logIn(key: string, verify: () => Promise<Verification>, now: Date): Promise<StartedSession> {
+    const known = keys.recall(key) ?? (await verify());
     const started = await startSession(db, refusals.verified(known), now);
     if (started !== undefined) return started;
     // The key was changed in this moment, or a moment ago elsewhere: what counts is what it is now.
-    return (await startSession(db, refusals.verified(await keys.verify(key)), now)) ?? refusals.wrongKey();
+    return (await startSession(db, refusals.verified(await verify()), now)) ?? refusals.wrongKey();
   }
 }

@@ -16,6 +16,11 @@ export interface Verified {
 /** What a key proves. */
 export type Verification = Verified | 'invalid' | 'expired';
 
+/** Whether it may have been a guess; a key that has expired was once right. */
+export function isWrong(verification: Verification): boolean {
+  return verification === 'invalid';
+}
+
 interface Remembered extends Verified {
   verifiedAt: number;
 }

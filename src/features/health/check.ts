@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { type DatabasePool, errorCode, sql } from '../../platform/db.ts';
 import { inTime, TimedOut } from '../../platform/in-time.ts';
 import { workerLastSeen } from '../../platform/jobs.ts';
+import type { RateLimiter } from '../../platform/sliding-window/limiter.ts';
 
 export interface HealthContext {
   db: DatabasePool;
@@ -9,11 +10,12 @@ export interface HealthContext {
   version: string;
   slack: { tokenSet: boolean; channelSet: boolean };
   pagerDuty: { routingKeySet: boolean };
+  limiter: Pick<RateLimiter, 'usesRedis' | 'checkRedis'>;
 }
 
 export interface Components {
   database: { status: 'healthy' | 'unhealthy'; latency_ms?: number; error?: string };
-  redis: { status: 'not_configured' };
+  redis: { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms?: number };
   worker: { status: 'healthy' | 'unhealthy'; last_seen: string | null };
   slack: {
     status: 'configured' | 'partially_configured' | 'not_configured';
@@ -46,11 +48,11 @@ export class HealthCheck {
 
   async #check(): Promise<Components> {
     const { slack, pagerDuty } = this.#context;
-    const [database, worker] = await Promise.all([this.#database(), this.#worker()]);
+    const [database, redis, worker] = await Promise.all([this.#database(), this.#redis(), this.#worker()]);
     const slackParts = [slack.tokenSet, slack.channelSet].filter(Boolean).length;
     return {
       database,
-      redis: { status: 'not_configured' },
+      redis,
       worker,
       slack: {
         status:
@@ -69,10 +71,17 @@ export class HealthCheck {
     const started = performance.now();
     try {
       await inTime(this.#context.db.query(sql`select 1`), CHECK_TIMEOUT_MS);
-      return { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 100) / 100 };
+      return { status: 'healthy', latency_ms: hundredths(performance.now() - started) };
     } catch (error) {
       return { status: 'unhealthy', error: wordFor(error) };
     }
+  }
+
+  async #redis(): Promise<Components['redis']> {
+    const { limiter } = this.#context;
+    if (!limiter.usesRedis) return { status: 'not_configured' };
+    const ms = await limiter.checkRedis();
+    return ms === undefined ? { status: 'unhealthy' } : { status: 'healthy', latency_ms: hundredths(ms) };
   }
 
   async #worker(): Promise<Components['worker']> {
@@ -85,6 +94,10 @@ export class HealthCheck {
       return { status: 'unhealthy', last_seen: null };
     }
   }
+}
+
+function hundredths(ms: number): number {
+  return Math.round(ms * 100) / 100;
 }
 
 /** A short word, never a database text. */

@@ -35,7 +35,8 @@ export function healthRoutes(
     async (_request, reply) => {
       const components = await check.components();
       const down = components.database.status === 'unhealthy';
-      const status = down ? 'unhealthy' : components.worker.status === 'healthy' ? 'healthy' : 'degraded';
+      const lame = components.worker.status === 'unhealthy' || components.redis.status === 'unhealthy';
+      const status = down ? 'unhealthy' : lame ? 'degraded' : 'healthy';
       if (down) reply.code(503);
       const { version } = context;
       return { status, timestamp: timestamp(), version, runtime_version: process.version, components };

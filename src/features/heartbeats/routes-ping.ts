@@ -6,13 +6,13 @@ import type { Router } from '../../http/server.ts';
 import { isUnavailable } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { MESSAGE_BYTES, storedMessage } from './message.ts';
+import { isPingKey, type PingKeys } from './ping-keys.ts';
 import type { Ingest } from './receive.ts';
 import { isRunId } from './run-id.ts';
 import type { Status } from './status.ts';
 
 /** The key in the path is the credential. */
 const access: Access = { scope: null, rateClass: 'ping' };
-const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const EXIT_CODE = /^(?:0|[1-9]\d{0,2})$/;
 const HIGHEST_EXIT_CODE = 255;
 
@@ -26,7 +26,7 @@ interface PingRequest {
 }
 
 /** `/ping/{ping_key}…` for plain curl and wget (spec 01 section 5.3): GET, HEAD and POST alike, answered in plain text. */
-export function pingRoutes(app: Router, ingest: Ingest): void {
+export function pingRoutes(app: Router, ingest: Ingest, keys: PingKeys): void {
   app.register(async (scope) => {
     keepFirstBytes(scope, MESSAGE_BYTES);
     scope.setErrorHandler((error, _request, reply) => {
@@ -38,7 +38,11 @@ export function pingRoutes(app: Router, ingest: Ingest): void {
       scope.route<PingRequest>({
         method: ['GET', 'POST'],
         url,
-        config: { access, quiet: true },
+        config: {
+          access,
+          quiet: true,
+          bucket: ({ params }) => keys.bucketOf((params as PingRequest['Params']).ping_key),
+        },
         schema: {
           tags: ['ping'],
           summary: 'Heartbeat without headers: the key in the path is the credential',
@@ -46,7 +50,7 @@ export function pingRoutes(app: Router, ingest: Ingest): void {
             'Without suffix UP; start, complete and fail; an exit code: 0 is COMPLETED, 1 to 255 FAILED. Query run_id.',
           response,
         },
-        handler: ({ params, query, body }, reply) => ping(ingest, params, query, body, reply),
+        handler: ({ params, query, body }, reply) => ping(ingest, keys, params, query, body, reply),
       });
     }
   });
@@ -54,6 +58,7 @@ export function pingRoutes(app: Router, ingest: Ingest): void {
 
 async function ping(
   ingest: Ingest,
+  keys: PingKeys,
   params: PingRequest['Params'],
   query: Record<string, unknown>,
   body: unknown,
@@ -61,7 +66,7 @@ async function ping(
 ) {
   reply.type(PLAIN);
   const meaning = meaningOf(params.suffix);
-  if (meaning === undefined || !KEY.test(params.ping_key)) return reply.code(404).send('not found');
+  if (meaning === undefined || !isPingKey(params.ping_key)) return reply.code(404).send('not found');
   const { run_id: runId } = query;
   if (runId !== undefined && (typeof runId !== 'string' || !isRunId(runId))) {
     return reply.code(400).send('run_id must have 1 to 255 characters');
@@ -74,7 +79,10 @@ async function ping(
     runId: runId ?? null,
     message: text === '' ? null : storedMessage(text),
   });
-  if (fate === 'unknown') return reply.code(404).send('not found');
+  if (fate === 'unknown') {
+    keys.forget(params.ping_key);
+    return reply.code(404).send('not found');
+  }
   if (fate !== 'recorded') return reply.code(400).send('service is inactive');
   return reply.code(200).send('OK');
 }

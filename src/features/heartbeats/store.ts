@@ -247,3 +247,13 @@ export async function repairAlertLinks(db: Database, now: Date): Promise<number[
     where state.service_id = wrong.service_id returning state.service_id`);
   return rows.map((row) => row.service_id);
 }
+
+/** @param keys UUIDs in lower case. @returns those that exist. */
+export async function existingPingKeys(db: Database, keys: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ ping_key: string }>({
+    name: 'existing-ping-keys',
+    text: 'select ping_key from medic.services where ping_key = any($1::uuid[])',
+    values: [keys],
+  });
+  return rows.map((row) => row.ping_key);
+}
