@@ -1,11 +1,10 @@
 import path from 'node:path';
-import { KeyHasher } from '../src/features/access/hash.ts';
 import { newKey } from '../src/features/access/key.ts';
 import { type MedicChild, startMedic } from './lib/children.ts';
 import { temporaryFolder } from './lib/cleanup.ts';
 import { closedLoop, type LoadResult } from './lib/closed-loop.ts';
-import { onDatabase } from './lib/database.ts';
 import type { Outcome } from './lib/figures.ts';
+import { storeKeys } from './lib/keys.ts';
 import type { Options } from './lib/options.ts';
 import { processorMs } from './lib/processes.ts';
 import { startRedis } from './lib/redis.ts';
@@ -68,19 +67,6 @@ async function contender(
   const medic = await startMedic(folder, environment, program);
   await storeKeys(medic, keys);
   return { medic, requests: await registerServices(medic.port, SERVICES, keys) };
-}
-
-async function storeKeys(medic: MedicChild, keys: readonly string[]): Promise<void> {
-  const hasher = new KeyHasher();
-  const hashes = await Promise.all(keys.map((key) => hasher.hash(key)));
-  await onDatabase(medic, (client) =>
-    client.query(
-      `insert into medic.api_keys (name, key_prefix, key_hash, scopes, created_at, updated_at)
-      select 'bench-' || n, substr(key, 5, 8), hash, '{write}', now(), now()
-      from unnest($1::text[], $2::text[]) with ordinality as item (key, hash, n)`,
-      [keys, hashes],
-    ),
-  );
 }
 
 function outcomeOf(rounds: Record<string, Round[]>): Outcome {

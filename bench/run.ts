@@ -1,6 +1,7 @@
 import { burst } from './burst.ts';
 import { detect } from './detect.ts';
 import { ingest } from './ingest.ts';
+import { keys } from './keys.ts';
 import { cleanUp, cleanUpOnSignals, isStopping } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
@@ -11,6 +12,7 @@ import { start } from './start.ts';
 const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
   ingest,
   limits,
+  keys,
   ping,
   burst,
   detect,

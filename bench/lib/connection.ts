@@ -15,11 +15,16 @@ export class Connection {
   /** For the caller: which kind of request is on its way. */
   kind = 0;
 
-  private constructor(port: number, onAnswer: (status: number, connection: Connection) => void) {
+  private constructor(
+    port: number,
+    onAnswer: (status: number, connection: Connection) => void,
+    localAddress: string | undefined,
+  ) {
     this.#onAnswer = onAnswer;
     this.#socket = net.connect({
       host: '127.0.0.1',
       port,
+      ...(localAddress === undefined ? {} : { localAddress }),
       noDelay: true,
       onread: {
         buffer: Buffer.allocUnsafe(READ_BYTES),
@@ -31,14 +36,18 @@ export class Connection {
     });
   }
 
-  /** @param onBroken the connection ended while it was in use; an answer may be missing. */
+  /**
+   * @param onBroken the connection ended while it was in use; an answer may be missing.
+   * @param localAddress of the loopback network, to come from.
+   */
   static open(
     port: number,
     onAnswer: (status: number, connection: Connection) => void,
     onBroken: () => void,
+    localAddress?: string,
   ): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const connection = new Connection(port, onAnswer);
+      const connection = new Connection(port, onAnswer, localAddress);
       const socket = connection.#socket;
       socket.once('connect', () => resolve(connection));
       socket.on('error', reject);
@@ -76,4 +85,9 @@ export function heartbeatRequest(heartbeatName: string, key?: string): Buffer {
       (key === undefined ? '' : `Authorization: Bearer ${key}\r\n`) +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
+}
+
+/** A small question that needs a key. */
+export function whoRequest(key: string): Buffer {
+  return Buffer.from(`GET /v2/session HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n\r\n`);
 }

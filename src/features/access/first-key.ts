@@ -75,7 +75,7 @@ async function ensureGiven(tx: Transaction, options: FirstKey, given: string): P
 
 async function isSame(row: KeyRow, given: string, { keys }: AccessContext): Promise<boolean> {
   if (row.key_prefix !== prefixOf(given)) return false;
-  const match = await keys.hasher.verify(row.key_hash, given);
+  const match = await keys.hasher.verify(async () => row.key_hash, given);
   return match === 'yes' || match === 'weak';
 }
 

@@ -26,6 +26,8 @@ interface Remembered extends Verified {
 }
 
 const REMEMBERED_MS = 60_000;
+/** A key in use is verified again before it is forgotten, so that nobody who knows it ever waits behind guesses. */
+const RENEWED_MS = 45_000;
 const MAX_REMEMBERED = 10_000;
 
 /**
@@ -38,7 +40,7 @@ export class KeyVerifier {
   readonly #db: DatabasePool;
   readonly #clock: Clock;
   readonly #log: Logger;
-  /** By the SHA-256 of the key, oldest first. */
+  /** By the SHA-256 of the key, oldest first; also those that must be verified again, which are then the next. */
   readonly #remembered = new Map<string, Remembered>();
   /** A key that comes many times at once is verified once. */
   readonly #verifying = new Map<string, Promise<Verification>>();
@@ -56,10 +58,10 @@ export class KeyVerifier {
     const known = this.#remembered.get(digest);
     if (known === undefined) return undefined;
     const now = this.#clock.now().getTime();
-    if (now - known.verifiedAt >= REMEMBERED_MS || now < known.verifiedAt) {
-      this.#remembered.delete(digest);
-      return undefined;
-    }
+    const age = now - known.verifiedAt;
+    if (age >= REMEMBERED_MS || age < 0) return undefined;
+    // What comes of it is seen when the minute is over.
+    if (age >= RENEWED_MS) this.verify(key).catch(() => {});
     return this.#judge(known, now);
   }
 
@@ -75,12 +77,19 @@ export class KeyVerifier {
 
   async #verify(key: string, digest: string): Promise<Verification> {
     const prefix = prefixOf(key);
-    const row = prefix === undefined ? undefined : await store.findByPrefix(this.#db, prefix);
-    const match = await this.hasher.verify(row?.key_hash, key);
+    let row: store.KeyRow | undefined;
+    const find = async () => {
+      row = prefix === undefined ? undefined : await store.findByPrefix(this.#db, prefix);
+      return row?.key_hash;
+    };
+    const match = await this.hasher.verify(find, key, this.#remembered.has(digest));
     if (match === 'unreadable') {
       this.#log.warn({ api_key_id: row?.api_key_id }, 'the stored hash of an API key cannot be read');
     }
-    if (row === undefined || match === 'no' || match === 'unreadable') return 'invalid';
+    if (row === undefined || match === 'no' || match === 'unreadable') {
+      this.#remembered.delete(digest);
+      return 'invalid';
+    }
     if (match === 'weak') {
       const renewed = await this.hasher.hash(key);
       await store.renewHash(this.#db, row.api_key_id, row.key_hash, renewed);
