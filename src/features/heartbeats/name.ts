@@ -1,3 +1,5 @@
+import { foldCase } from '../../platform/fold.ts';
+
 /** Printable, without `/`, no blank at either end (spec 01 section 1). */
 export const NAME_PATTERN = '^(?!\\s)[^/\\p{Cc}\\p{Cs}\\p{Co}\\p{Cn}\\p{Zl}\\p{Zp}]+(?<!\\s)$';
 export const MAX_NAME = 255;
@@ -9,10 +11,5 @@ export function isName(text: string): boolean {
   return pattern.test(text) && [...text].length <= MAX_NAME;
 }
 
-/**
- * The form under which names that differ only in case are one service. Upper case first, so that letters with
- * several lower-case forms meet (ß and SS, final sigma).
- */
-export function nameKey(heartbeatName: string): string {
-  return heartbeatName.normalize('NFC').toUpperCase().toLowerCase();
-}
+/** The form under which names that differ only in case are one service. */
+export const nameKey = foldCase;
