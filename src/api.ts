@@ -12,6 +12,9 @@ import { heartbeatRoutes } from './features/heartbeats/routes.ts';
 import { pingRoutes } from './features/heartbeats/routes-ping.ts';
 import { signalRoutes } from './features/heartbeats/routes-signals.ts';
 import { heartbeatRoutesV1 } from './features/heartbeats/routes-v1.ts';
+import { scheduleRoutes } from './features/routing/routes-schedules.ts';
+import { teamRoutes } from './features/routing/routes-teams.ts';
+import { windowRoutes } from './features/routing/routes-windows.ts';
 import { serviceRoutes } from './features/services/routes.ts';
 import { serviceRoutesV1 } from './features/services/routes-v1.ts';
 import { createGate } from './http/gate.ts';
@@ -36,6 +39,9 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     const { MEDIC_AUTH_MODE: mode } = settings;
     sessionRoutes(app, { ...access, refusals, limits, mode, baseUrl: context.baseUrl });
     secretRoutes(app, context);
+    teamRoutes(app, context);
+    scheduleRoutes(app, context);
+    windowRoutes(app, context);
   });
 }
 

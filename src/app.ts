@@ -2,6 +2,7 @@ import { KeyVerifier } from './features/access/verify.ts';
 import { alertMetrics } from './features/alerts/metrics.ts';
 import { HealthCheck } from './features/health/check.ts';
 import { registerHealthMetrics, registerInfoMetrics } from './features/health/metrics.ts';
+import { judgeHeld } from './features/heartbeats/held.ts';
 import { heartbeatMetrics } from './features/heartbeats/metrics.ts';
 import { Ingest } from './features/heartbeats/receive.ts';
 import { createChannels } from './features/notifications/channels/index.ts';
@@ -72,6 +73,7 @@ export function wire(tools: {
       },
       log,
     ),
+    judgeHeld,
     heartbeatMetrics: heartbeatMetrics(metrics),
     alertMetrics: alertMetrics(metrics),
     notificationMetrics: forNotifications,

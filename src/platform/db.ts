@@ -178,3 +178,8 @@ export function isUnavailable(error: unknown): boolean {
 export function isLockTimeout(error: unknown): boolean {
   return errorCode(error) === '55P03';
 }
+
+/** True when the statement would have stored a second row of what may exist once. */
+export function isDuplicate(error: unknown): boolean {
+  return errorCode(error) === '23505';
+}

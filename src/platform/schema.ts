@@ -28,3 +28,12 @@ export function Text(max: number, min = 1) {
 
 /** A text to look for, of any length. */
 export const SearchText = Type.String({ pattern: STORABLE });
+
+/** A name of 1 to `max` printable characters, without a blank at either end. */
+export function Name(max: number) {
+  return Type.String({
+    minLength: 1,
+    maxLength: max,
+    pattern: '^(?!\\s)[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]+(?<!\\s)$',
+  });
+}

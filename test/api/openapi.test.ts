@@ -55,6 +55,21 @@ const SPECIFIED = `
   GET /v2/secrets/{name} admin management
   PATCH /v2/secrets/{name} admin management
   DELETE /v2/secrets/{name} admin management
+  GET /v2/teams read management
+  POST /v2/teams admin management
+  GET /v2/teams/{team_id} read management
+  PATCH /v2/teams/{team_id} admin management
+  DELETE /v2/teams/{team_id} admin management
+  GET /v2/schedules read management
+  POST /v2/schedules admin management
+  GET /v2/schedules/{schedule_id} read management
+  PATCH /v2/schedules/{schedule_id} admin management
+  DELETE /v2/schedules/{schedule_id} admin management
+  GET /v2/maintenance-windows read management
+  POST /v2/maintenance-windows write management
+  GET /v2/maintenance-windows/{window_id} read management
+  PATCH /v2/maintenance-windows/{window_id} write management
+  DELETE /v2/maintenance-windows/{window_id} write management
 `;
 
 /** Paths with an identical alias under /v1. */

@@ -169,7 +169,7 @@ async function untilNextEvent(db: DatabasePool, now: Date): Promise<number> {
   const { rows } = await db.query<{ at: Date | null }>(sql`
     select min(at) as at from (
       select min(check_at) + interval '101 milliseconds' as at from medic.service_state
-      union all select min(stale_at) + interval '101 milliseconds' from medic.job_runs
+      union all select min(greatest(stale_at, held_until)) + interval '101 milliseconds' from medic.job_runs where stale_at is not null
       union all select min(mute_until) from medic.mutes
       union all select min(run_at) from graphile_worker.jobs where attempts < max_attempts
     ) due where at > ${now}`);

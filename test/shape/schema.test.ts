@@ -9,6 +9,7 @@ import {
 import { ALERT_KINDS, ALERT_REASONS } from '../../src/features/alerts/reason.ts';
 import { STATUSES } from '../../src/features/heartbeats/status.ts';
 import type { Item } from '../../src/features/heartbeats/store-events.ts';
+import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
 import type { RunSignal } from '../../src/features/heartbeats/store-runs.ts';
 import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
 import { FIELDS } from '../../src/features/services/fields.ts';
@@ -43,6 +44,7 @@ const IN_CODE: Record<string, readonly string[]> = {
   'heartbeats.status': STATUSES,
   'heartbeats.source': wordsOf<Item['source']>({ api: true, signal: true, ping: true }),
   'service_state.last_status': STATUSES,
+  'held_reports.status': wordsOf<HeldReport['status']>({ DOWN: true, FAILED: true }),
   'job_runs.status': wordsOf<RunSignal['status'] | 'STALE_ALERTED'>({
     STARTED: true,
     COMPLETED: true,

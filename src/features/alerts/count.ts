@@ -2,7 +2,7 @@ import type { Transaction } from '../../platform/db.ts';
 import { announce } from './announce.ts';
 import type { AlertContext } from './context.ts';
 import { statesThatAccept } from './machine.ts';
-import type { Failures } from './store.ts';
+import type { Failures, PassedPeriod } from './store.ts';
 import * as store from './store.ts';
 
 /**
@@ -24,4 +24,12 @@ export async function countFailures(
       .filter(({ alertId }) => counted.has(alertId))
       .map(({ alertId, at, report }) => ({ alertId, event: 'reminder', at, byReport: report !== null })),
   );
+}
+
+/**
+ * Leaves out periods that passed while a maintenance window covered the service (spec 03 section 6).
+ * In: active alerts, whose state rows the caller holds. Out: where their next period begins.
+ */
+export function passOver(tx: Transaction, passed: readonly PassedPeriod[]): Promise<void> {
+  return store.movePeriods(tx, passed, statesThatAccept('fail_again'));
 }

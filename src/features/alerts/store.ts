@@ -28,6 +28,13 @@ export interface Failures {
   report: { message: string | null; runId: string | null } | null;
 }
 
+/** A period of an alert that does not count. */
+export interface PassedPeriod {
+  alertId: number;
+  /** Where the next period begins. */
+  periodFrom: Date;
+}
+
 export interface Closing {
   alertId: number;
   reason: CloseReason;
@@ -140,6 +147,20 @@ export async function raiseCycles(
     where alert.alert_id = more.alert_id and alert.state = any(${states})
     returning alert.alert_id`);
   return rows.map((row) => row.alert_id);
+}
+
+export async function movePeriods(
+  db: Database,
+  passed: readonly PassedPeriod[],
+  states: readonly AlertState[],
+): Promise<void> {
+  if (passed.length === 0) return;
+  await db.query(sql`
+    update medic.alerts alert set period_from = greatest(alert.period_from, passed.period_from)
+    from unnest(
+      ${passed.map(({ alertId }) => alertId)}::bigint[], ${passed.map(({ periodFrom }) => periodFrom)}::timestamptz[]
+    ) as passed (alert_id, period_from)
+    where alert.alert_id = passed.alert_id and alert.state = any(${states})`);
 }
 
 interface ClosedRow {

@@ -2,12 +2,15 @@ import type { Transaction } from '../../platform/db.ts';
 import { closeAlerts } from '../alerts/close.ts';
 import { countFailures } from '../alerts/count.ts';
 import { openAlerts } from '../alerts/open.ts';
-import { type Check, nextCheckOf } from './next-check.ts';
+import { type Maintenance, maintenanceOf } from '../routing/maintenance.ts';
+import { tellHeld } from './held.ts';
+import { type Check, heldCheckOf, keptCheck, nextCheckOf } from './next-check.ts';
 import { type RunContext, type RunResult, trackRuns } from './runs.ts';
 import { isFailureReport, isJobSignal } from './status.ts';
 import type { Subject } from './store.ts';
 import * as store from './store.ts';
 import { type Item, insertEvents } from './store-events.ts';
+import { saveReports, takeReports } from './store-held.ts';
 import { absorb, isHealthy, type Vitality } from './vitality.ts';
 
 /** The answer to one report, given only after its commit (G1). */
@@ -25,7 +28,8 @@ export interface Report {
 
 /**
  * The rarer path of receiving: services that are failing, reports of failure, and signals of runs.
- * In: reports. Out: their events, the state, runs, and the alert opened, counted or closed.
+ * In: reports. Out: their events, the state, runs, and the alert opened, counted or closed; in maintenance the report
+ * that an alert will open for.
  * Crash: all of it is one transaction of the caller.
  */
 export async function judgeReports(
@@ -145,10 +149,14 @@ async function judgeRound(
     tx,
     judgements.map(({ subject, vitality }) => ({ serviceId: subject.serviceId, vitality })),
   );
+  const maintenance = await maintenanceFor(tx, context, judgements);
+  const isFree = ({ subject }: Judgement) => maintenance.holdOf(subject.serviceId) === undefined;
+  await keepHeldReports(tx, context, judgements, maintenance);
   const opened = await openAlerts(
     tx,
     context,
     judgements
+      .filter(isFree)
       .filter(({ subject, failures }) => failures > 0 && subject.alert === null)
       .map(({ subject, first }) => ({
         serviceId: subject.serviceId,
@@ -164,7 +172,7 @@ async function judgeRound(
   await countFailures(
     tx,
     context,
-    judgements.flatMap(({ subject, failures, decisive }) => {
+    judgements.filter(isFree).flatMap(({ subject, failures, decisive }) => {
       const alertId = subject.alert?.alertId ?? opened.get(subject.serviceId);
       const by = subject.alert === null ? failures - 1 : failures;
       if (by < 1 || alertId === undefined) return [];
@@ -183,7 +191,63 @@ async function judgeRound(
   );
   await store.saveChecks(
     tx,
-    judgements.map((judgement) => checkAfter(judgement, opened.get(judgement.subject.serviceId))),
+    judgements.map((judgement) =>
+      checkAfter(judgement, maintenance, opened.get(judgement.subject.serviceId)),
+    ),
+  );
+}
+
+/** Only a failure report asks for windows. */
+function maintenanceFor(
+  tx: Transaction,
+  context: RunContext,
+  judgements: readonly Judgement[],
+): Promise<Maintenance> {
+  const failing = judgements.filter(({ failures }) => failures > 0);
+  const at = new Date(Math.max(0, ...failing.map(({ decisive }) => decisive.receivedAt.getTime())));
+  return maintenanceOf(
+    tx,
+    context.log,
+    failing.map(({ subject }) => subject.serviceId),
+    { from: at, at },
+  );
+}
+
+/** Keeps the report that an alert will open for when the window ends, and forgets it when it is cleared before. */
+async function keepHeldReports(
+  tx: Transaction,
+  context: RunContext,
+  judgements: readonly Judgement[],
+  { holdOf }: Maintenance,
+): Promise<void> {
+  const silent = judgements.filter(({ subject }) => subject.alert === null);
+  const held = silent.flatMap(({ subject, decisive, failures }) => {
+    const hold = holdOf(subject.serviceId);
+    return hold === undefined || failures === 0 ? [] : [{ subject, decisive, hold }];
+  });
+  await saveReports(
+    tx,
+    held.map(({ subject, decisive }) => ({
+      serviceId: subject.serviceId,
+      ...reportOf(decisive),
+      status: decisive.status === 'DOWN' ? 'DOWN' : 'FAILED',
+    })),
+  );
+  tellHeld(
+    tx,
+    context,
+    held
+      .filter(({ subject, hold }) => subject.heldBy !== hold.windowId)
+      .map(({ subject, hold }) => ({ serviceId: subject.serviceId, hold, runId: null })),
+  );
+  const settled = silent.filter(
+    ({ subject, vitality, failures }) =>
+      subject.vitality.failureUncleared &&
+      (!vitality.failureUncleared || (failures > 0 && holdOf(subject.serviceId) === undefined)),
+  );
+  await takeReports(
+    tx,
+    settled.map(({ subject }) => subject.serviceId),
   );
 }
 
@@ -191,11 +255,16 @@ function reportOf(item: Item): { message: string | null; runId: string | null } 
   return { message: item.message, runId: item.runId };
 }
 
-function checkAfter({ subject, vitality, failures, decisive, recovers }: Judgement, opened?: number): Check {
+function checkAfter(judgement: Judgement, { holdOf }: Maintenance, opened?: number): Check {
+  const { subject, vitality, failures, decisive, recovers } = judgement;
   const { serviceId, expectation } = subject;
+  const hold = holdOf(serviceId);
   const at = decisive.receivedAt;
   const alertId = recovers ? null : (subject.alert?.alertId ?? opened ?? null);
-  const periodFrom = failures > 0 ? at : (subject.alert?.periodFrom ?? at);
+  // A report that is not counted does not restart the period either.
+  const periodFrom = failures > 0 && hold === undefined ? at : (subject.alert?.periodFrom ?? at);
   const alert = alertId === null ? null : { alertId, periodFrom };
-  return nextCheckOf({ serviceId, expectation, signs: vitality.signs, alert }, at);
+  const watched = { serviceId, expectation, signs: vitality.signs, alert };
+  if (alert !== null || !vitality.failureUncleared) return nextCheckOf(watched, at);
+  return hold === undefined ? keptCheck(subject, nextCheckOf(watched, at)) : heldCheckOf(watched, hold, at);
 }

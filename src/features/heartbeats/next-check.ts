@@ -1,3 +1,4 @@
+import type { Hold } from '../routing/maintenance.ts';
 import { deadline, type Expectation, missedPeriods, nextLook } from './expectation.ts';
 import type { Outage } from './outage.ts';
 
@@ -9,6 +10,8 @@ export interface Check {
   alertId: number | null;
   /** Cron mode: the occurrence that is waited for. */
   awaitedAt: Date | null;
+  /** The maintenance window that holds back its alert. */
+  heldBy: number | null;
 }
 
 export interface Watched {
@@ -24,13 +27,39 @@ export function nextCheckOf(watched: Watched, at: Date, outages: readonly Outage
   const { serviceId, expectation, signs, alert } = watched;
   if (alert !== null) {
     const { until } = missedPeriods(expectation, alert.periodFrom, alert.periodFrom, signs, outages);
-    return { serviceId, checkAt: until, alertId: alert.alertId, awaitedAt: null };
+    return { serviceId, checkAt: until, alertId: alert.alertId, awaitedAt: null, heldBy: null };
   }
-  const awaitedAt = expectation.mode === 'cron' ? deadline(expectation, signs, outages).expectedAt : null;
-  return { serviceId, checkAt: nextLook(expectation, signs, at, outages), alertId: null, awaitedAt };
+  const awaitedAt = awaited(watched, outages);
+  const checkAt = nextLook(expectation, signs, at, outages);
+  return { serviceId, checkAt, alertId: null, awaitedAt, heldBy: null };
+}
+
+/**
+ * The next look at a service whose alert a maintenance window holds back: when the window ends. In cron mode also at
+ * each occurrence, from which on it is late.
+ */
+export function heldCheckOf(watched: Watched, hold: Hold, at: Date, outages: readonly Outage[] = []): Check {
+  const { serviceId, expectation } = watched;
+  const following = expectation.mode === 'cron' ? expectation.next(at) : null;
+  const checkAt = following === null || following > hold.until ? hold.until : following;
+  return { serviceId, checkAt, alertId: null, awaitedAt: awaited(watched, outages), heldBy: hold.windowId };
+}
+
+function awaited({ expectation, signs }: Watched, outages: readonly Outage[]): Date | null {
+  return expectation.mode === 'cron' ? deadline(expectation, signs, outages).expectedAt : null;
 }
 
 /** No further look: the service is inactive. */
 export function noCheck(serviceId: number): Check {
-  return { serviceId, checkAt: null, alertId: null, awaitedAt: null };
+  return { serviceId, checkAt: null, alertId: null, awaitedAt: null, heldBy: null };
+}
+
+/**
+ * What does not clear a failure that a window holds back, such as STARTED or a change of the service, does not put off
+ * its judgement.
+ */
+export function keptCheck(before: Pick<Check, 'heldBy'> & { checkAt: Date | null }, next: Check): Check {
+  const { checkAt, heldBy } = before;
+  const isEarlier = checkAt !== null && (next.checkAt === null || checkAt < next.checkAt);
+  return { ...next, heldBy, checkAt: isEarlier ? checkAt : next.checkAt };
 }

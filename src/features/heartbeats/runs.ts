@@ -2,6 +2,8 @@ import type { Transaction } from '../../platform/db.ts';
 import { closeRunAlerts } from '../alerts/close-runs.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { openAlerts } from '../alerts/open.ts';
+import { maintenanceOf } from '../routing/maintenance.ts';
+import { tellHeld } from './held.ts';
 import type { HeartbeatMetrics } from './metrics.ts';
 import type { FinishedRun, RunSignal } from './store-runs.ts';
 import * as store from './store-runs.ts';
@@ -92,12 +94,28 @@ async function judgeFinished(tx: Transaction, context: RunContext, runs: readonl
     })),
   );
   const exceeded = runs.filter(({ result }) => result.exceeded !== null);
+  // The end of its stale alert has told, or will tell, how long it took.
+  const news = exceeded.filter(({ run }) => !run.was_stale);
+  const at = latestOf(news.map(({ signal }) => signal.at));
+  const { holdOf } = await maintenanceOf(
+    tx,
+    context.log,
+    news.map(({ run }) => run.service_id),
+    { from: at, at },
+  );
+  tellHeld(
+    tx,
+    context,
+    news.flatMap(({ run }) => {
+      const hold = holdOf(run.service_id);
+      return hold === undefined ? [] : [{ serviceId: run.service_id, hold, runId: run.run_id }];
+    }),
+  );
   await openAlerts(
     tx,
     context,
-    exceeded
-      // The end of its stale alert has told, or will tell, how long it took.
-      .filter(({ run }) => !run.was_stale)
+    news
+      .filter(({ run }) => holdOf(run.service_id) === undefined)
       .map(({ run, signal }) => ({
         serviceId: run.service_id,
         kind: 'duration_exceeded' as const,
@@ -112,6 +130,10 @@ async function judgeFinished(tx: Transaction, context: RunContext, runs: readonl
   tx.afterCommit(() => {
     context.heartbeatMetrics.durationAlerts.inc({ alert_type: 'exceeded' }, exceeded.length);
   });
+}
+
+function latestOf(instants: readonly Date[]): Date {
+  return new Date(Math.max(0, ...instants.map((instant) => instant.getTime())));
 }
 
 function runKey(serviceId: number, runId: string): string {

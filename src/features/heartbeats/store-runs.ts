@@ -75,7 +75,9 @@ export async function finishRuns(db: Database, signals: readonly RunSignal[]): P
 export async function servicesWithStaleRuns(db: Database, before: Date, limit: number): Promise<number[]> {
   const { rows } = await db.query<{ service_id: number }>(sql`
     select distinct service_id from (
-      select service_id from medic.job_runs where stale_at < ${before} order by stale_at limit ${limit}) due`);
+      select service_id from medic.job_runs
+      where stale_at is not null and greatest(stale_at, held_until) < ${before}
+      order by greatest(stale_at, held_until) limit ${limit}) due`);
   return rows.map((row) => row.service_id);
 }
 
@@ -84,6 +86,26 @@ export interface StaleRun {
   run_id: string;
   started_at: Date;
   stale_at: Date;
+}
+
+/**
+ * Puts off the stale runs of a service that the caller has locked until a maintenance window has ended; their limits
+ * stay what they are. @returns those that the window did not hold back before.
+ */
+export async function holdRuns(
+  db: Database,
+  serviceId: number,
+  hold: { windowId: number | null; until: Date },
+  before: Date,
+): Promise<string[]> {
+  const { rows } = await db.query<{ run_id: string; anew: boolean }>(sql`
+    with due as (
+      select run_id, held_by is distinct from ${hold.windowId}::int as anew from medic.job_runs
+      where service_id = ${serviceId} and stale_at < ${before})
+    update medic.job_runs run set held_by = ${hold.windowId}, held_until = ${hold.until}
+    from due where run.service_id = ${serviceId} and run.run_id = due.run_id
+    returning due.run_id, due.anew`);
+  return rows.filter(({ anew }) => anew).map(({ run_id }) => run_id);
 }
 
 /** Marks the stale runs of services that the caller has locked. @returns them. */
@@ -96,7 +118,7 @@ export async function markStale(
     with due as (
       select service_id, run_id, started_at, stale_at from medic.job_runs
       where service_id = any(${serviceIds}) and stale_at < ${before} and status = 'STARTED')
-    update medic.job_runs run set status = 'STALE_ALERTED', stale_at = null
+    update medic.job_runs run set status = 'STALE_ALERTED', stale_at = null, held_by = null, held_until = null
     from due where run.service_id = due.service_id and run.run_id = due.run_id
     returning due.service_id, due.run_id, due.started_at, due.stale_at`);
   return rows;
@@ -104,7 +126,7 @@ export async function markStale(
 
 export async function nextStale(db: Database): Promise<Date | null> {
   const { rows } = await db.query<{ at: Date | null }>(sql`
-    select min(stale_at) as at from medic.job_runs where stale_at is not null`);
+    select min(greatest(stale_at, held_until)) as at from medic.job_runs where stale_at is not null`);
   return rows[0]?.at ?? null;
 }
 

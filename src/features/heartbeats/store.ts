@@ -15,6 +15,8 @@ export interface Subject {
   vitality: Vitality;
   checkAt: Date | null;
   alert: { alertId: number; periodFrom: Date } | null;
+  /** The window that holds back its alert, as of the last judgement. */
+  heldBy: number | null;
 }
 
 interface SubjectRow {
@@ -36,6 +38,7 @@ interface SubjectRow {
   last_status: Status | null;
   alert_id: number | null;
   period_from: Date | null;
+  held_by: number | null;
 }
 
 /** Locks the state rows of services in id order; unknown ids are left out. */
@@ -101,7 +104,7 @@ export async function subjects(db: Database, serviceIds: readonly number[]): Pro
     select service.service_id, service.heartbeat_name, service.active, service.max_duration_ms,
       service.alert_interval_seconds, service.expected_cron, service.expected_timezone, service.threshold, service.grace_period_seconds, service.monitoring_since,
       state.check_at, state.signs, state.ever_alive, state.failure_uncleared,
-      state.last_heartbeat_at, state.last_status, state.alert_id, alert.period_from
+      state.last_heartbeat_at, state.last_status, state.alert_id, state.held_by, alert.period_from
     from medic.service_state state
     join medic.services service using (service_id)
     left join medic.alerts alert on alert.alert_id = state.alert_id
@@ -150,6 +153,7 @@ function subjectOf(row: SubjectRow): Subject {
       row.alert_id === null
         ? null
         : { alertId: row.alert_id, periodFrom: row.period_from ?? row.monitoring_since },
+    heldBy: row.held_by,
   };
 }
 
@@ -179,13 +183,14 @@ export async function saveChecks(db: Database, checks: readonly Check[]): Promis
   if (checks.length === 0) return;
   await db.query(sql`
     update medic.service_state state set
-      check_at = next.check_at, alert_id = next.alert_id, awaited_at = next.awaited_at
+      check_at = next.check_at, alert_id = next.alert_id, awaited_at = next.awaited_at, held_by = next.held_by
     from unnest(
       ${checks.map((check) => check.serviceId)}::int[],
       ${checks.map((check) => check.checkAt)}::timestamptz[],
       ${checks.map((check) => check.alertId)}::bigint[],
-      ${checks.map((check) => check.awaitedAt)}::timestamptz[]
-    ) as next (service_id, check_at, alert_id, awaited_at)
+      ${checks.map((check) => check.awaitedAt)}::timestamptz[],
+      ${checks.map((check) => check.heldBy)}::int[]
+    ) as next (service_id, check_at, alert_id, awaited_at, held_by)
     where state.service_id = next.service_id`);
 }
 

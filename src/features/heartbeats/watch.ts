@@ -8,9 +8,10 @@ import { closeStaleAlerts } from '../alerts/close-runs.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import type { Expectation } from './expectation.ts';
 import { recentOutages } from './liveness.ts';
-import { nextCheckOf, noCheck } from './next-check.ts';
+import { keptCheck, nextCheckOf, noCheck } from './next-check.ts';
 import * as store from './store.ts';
 import { newestSigns } from './store-events.ts';
+import { takeReports } from './store-held.ts';
 import { limitRuns } from './store-runs.ts';
 
 /** Begins to judge a new service. */
@@ -54,12 +55,15 @@ export async function adapt(
   if (maxDurationMs === null) await closeStaleAlerts(tx, context, serviceId, at);
   if (!active) {
     await store.saveVitality(tx, [{ serviceId, vitality: { ...vitality, failureUncleared: false } }]);
+    await takeReports(tx, [serviceId]);
     await store.saveChecks(tx, [noCheck(serviceId)]);
     return;
   }
   const signs = await signsFor(tx, serviceId, vitality.signs, expectation.threshold, alert !== null);
   await store.saveVitality(tx, [{ serviceId, vitality: { ...vitality, signs } }]);
-  await store.saveChecks(tx, [nextCheckOf({ serviceId, expectation, signs, alert }, at)]);
+  const next = nextCheckOf({ serviceId, expectation, signs, alert }, at);
+  const isHeld = alert === null && vitality.failureUncleared;
+  await store.saveChecks(tx, [isHeld ? keptCheck(subject, next) : next]);
 }
 
 /** As many signs as the threshold asks for. Those before a failure report stay void while the service is failing. */

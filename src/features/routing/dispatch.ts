@@ -3,6 +3,7 @@ import type { Vault } from '../../platform/vault.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 import { cancelObsolete, historyOf, openingsOf } from '../notifications/history.ts';
 import { enqueue } from '../notifications/outbox.ts';
+import { slackChannels } from './channels.ts';
 import { type DefaultRoute, decide } from './decide.ts';
 
 export interface RoutingContext {
@@ -41,11 +42,21 @@ export async function dispatch(
     ...(await openingsOf(tx, idsOf(announcements.filter(({ facts }) => GOES_ON.has(facts.event))))),
     ...(await historyOf(tx, idsOf(ended))),
   ]);
-  const notifications = announcements.flatMap(({ alertId, alertEventId, facts, muted }) =>
-    decide({ event: facts.event, muted, earlier: earlier.get(alertId) ?? [] }, context.defaultRoute).map(
-      ({ reason, ...decision }) => ({ ...decision, alertId, alertEventId, error: reason }),
-    ),
+  const { defaultRoute } = context;
+  const teamChannels = await slackChannels(
+    tx,
+    announcements.map(({ facts }) => facts.service.service_id),
   );
+  const notifications = announcements.flatMap(({ alertId, alertEventId, facts, muted }) => {
+    const slackChannel = teamChannels.get(facts.service.service_id) ?? defaultRoute.slackChannel;
+    const occasion = { event: facts.event, muted, earlier: earlier.get(alertId) ?? [] };
+    return decide(occasion, { ...defaultRoute, slackChannel }).map(({ reason, ...decision }) => ({
+      ...decision,
+      alertId,
+      alertEventId,
+      error: reason,
+    }));
+  });
   await enqueue(tx, context.vault, notifications, first.at);
 }
 

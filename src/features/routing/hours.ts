@@ -1,13 +1,5 @@
 /** The days of a schedule, in the order of `Temporal`: Monday is 1. */
-export const DAYS = [
-  'monday',
-  'tuesday',
-  'wednesday',
-  'thursday',
-  'friday',
-  'saturday',
-  'sunday',
-] as const;
+export const DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
 export type Day = (typeof DAYS)[number];
 
 /** Local times `HH:MM`; the start is inside, the end is not, and may be `24:00`. */

@@ -1,6 +1,7 @@
 import type { Transaction } from '../../platform/db.ts';
 import { invalid } from '../../platform/errors.ts';
 import { lockServices } from '../heartbeats/watch.ts';
+import { lockWindowsOf } from '../routing/windows.ts';
 import { type BULK_ACTIONS, PRIORITIES } from './fields.ts';
 import {
   changeLocked,
@@ -35,6 +36,7 @@ export async function changeMany(context: ManageContext, request: BulkRequest): 
   const apply = applierOf(context, request, at);
   const ids = [...new Set(request.service_ids)].sort((a, b) => a - b);
   await context.db.transaction(async (tx) => {
+    if (request.action === 'delete') await lockWindowsOf(tx, ids);
     const known = new Set(await lockServices(tx, ids));
     const missing = ids.find((id) => !known.has(id));
     if (missing !== undefined) throw unknown(missing);

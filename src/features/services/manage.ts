@@ -5,14 +5,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { DatabasePool, Transaction } from '../../platform/db.ts';
-import { MedicError } from '../../platform/errors.ts';
+import { invalid, MedicError } from '../../platform/errors.ts';
 import { closeAlertsOf } from '../alerts/close.ts';
 import type { AlertContext } from '../alerts/context.ts';
 import { keepNames, mute, unmute } from '../alerts/mute.ts';
 import { forgetLater } from '../heartbeats/forget.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { adapt, expectationOf, lockService, watch } from '../heartbeats/watch.ts';
-import { columnsOf, type Input, settingsAfter, settingsOf, startsAfresh, storedName } from './settings.ts';
+import { lockWindowsOf, removeEmptyWindows } from '../routing/windows.ts';
+import {
+  columnsOf,
+  type Input,
+  type Settings,
+  settingsAfter,
+  settingsOf,
+  startsAfresh,
+  storedName,
+} from './settings.ts';
 import type { ServiceRow } from './store.ts';
 import * as store from './store.ts';
 
@@ -42,6 +51,7 @@ export async function register(
   const settings = settingsOf(input, at);
   const key = nameKey(heartbeatName);
   const created = await context.db.transaction(async (tx) => {
+    await requireReferences(tx, settings);
     const id = await store.insert(tx, {
       heartbeatName,
       nameKey: key,
@@ -82,7 +92,9 @@ export async function changeLocked(
   const { muted, ...settings } = input;
   const { service_id: serviceId } = before;
   const settingsBefore = store.settingsIn(before);
-  const after = settingsAfter(settingsBefore, columnsOf(settings), at);
+  const columns = columnsOf(settings);
+  await requireReferences(tx, columns);
+  const after = settingsAfter(settingsBefore, columns, at);
   const monitoringSince = startsAfresh(settingsBefore, after) ? at : before.monitoring_since;
   await store.update(tx, serviceId, after, { modified: at, monitoringSince });
   if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
@@ -95,11 +107,13 @@ export async function changeLocked(
 export async function remove(context: ManageContext, serviceId: number): Promise<void> {
   const at = context.clock.now();
   await context.db.transaction(async (tx) => {
+    await lockWindowsOf(tx, [serviceId]);
     if (!(await lockService(tx, serviceId))) throw unknown(serviceId);
     await removeLocked(tx, context, serviceId, at);
   });
 }
 
+/** As `remove`, for a service that the caller has locked, after the windows that name it. */
 export async function removeLocked(
   tx: Transaction,
   context: ManageContext,
@@ -110,6 +124,7 @@ export async function removeLocked(
   await keepNames(tx, serviceId);
   await forgetLater(tx, serviceId, at);
   await store.remove(tx, serviceId);
+  await removeEmptyWindows(tx, context.log);
 }
 
 /** Until when, and why; without an end for `ALERT_AUTO_UNMUTE_HOURS`. */
@@ -176,6 +191,16 @@ function changing(
     await work(tx, before);
     return (await store.findById(tx, serviceId, at)) ?? before;
   });
+}
+
+/** Throws `bad_request` for a team or schedule that does not exist; one that does stays until the commit. */
+async function requireReferences(
+  tx: Transaction,
+  { team_id, schedule_id }: Partial<Settings>,
+): Promise<void> {
+  const given = { team_id: team_id ?? null, schedule_id: schedule_id ?? null };
+  const missing = await store.missingReference(tx, given);
+  if (missing !== undefined) throw invalid(missing, `${given[missing]} does not exist`);
 }
 
 export function unknown(serviceId: number): MedicError {

@@ -4,16 +4,9 @@ import { Instant, Nullable } from '../../platform/schema.ts';
 import { deadline, type Expectation } from '../heartbeats/expectation.ts';
 import type { Outage } from '../heartbeats/outage.ts';
 import { expectationOf } from '../heartbeats/watch.ts';
+import type { Covering } from '../routing/maintenance.ts';
 import { FIELDS, Flag } from './fields.ts';
 import type { ServiceRow } from './store.ts';
-
-/** Shown beside the state, never instead of it; no window can be defined yet. */
-const NOT_IN_MAINTENANCE = {
-  in_maintenance: false,
-  window_name: null,
-  window_id: null,
-  maintenance_end: null,
-};
 
 export const SERVICE_STATES = ['inactive', 'down', 'late', 'new', 'degraded', 'up'] as const;
 
@@ -51,7 +44,11 @@ export const ServiceV2 = Type.Object({
 
 export function serviceV2(
   row: ServiceRow,
-  { baseUrl, outages }: { baseUrl: string; outages: readonly Outage[] },
+  {
+    baseUrl,
+    outages,
+    covering,
+  }: { baseUrl: string; outages: readonly Outage[]; covering: Covering | undefined },
 ): Static<typeof ServiceV2> {
   const rule = row.active && row.alert_id === null ? ruleOf(row) : null;
   const due = rule === null ? null : deadline(rule, row.signs, outages);
@@ -87,7 +84,12 @@ export function serviceV2(
     expected_at: iso(due?.expectedAt ?? null),
     overdue_at: iso(due?.overdueAt ?? null),
     active_alert_id: row.alert_id,
-    maintenance: NOT_IN_MAINTENANCE,
+    maintenance: {
+      in_maintenance: covering !== undefined,
+      window_name: covering?.windowName ?? null,
+      window_id: covering?.windowId ?? null,
+      maintenance_end: iso(covering?.end ?? null),
+    },
     monitoring_since: row.monitoring_since.toISOString(),
     date_added: row.date_added.toISOString(),
     date_modified: row.date_modified.toISOString(),

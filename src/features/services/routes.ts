@@ -8,6 +8,7 @@ import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, Instant, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
+import { coveringWindows } from '../routing/maintenance.ts';
 import { changeMany } from './bulk.ts';
 import { BulkV2, CreateV2, MuteV2, PatchV2 } from './fields.ts';
 import {
@@ -53,10 +54,15 @@ const ListQuery = Type.Object(
 
 /** `/v2/services`. */
 export function serviceRoutes(app: Router, context: ManageContext): void {
-  const { db, clock, baseUrl } = context;
+  const { db, clock, log, baseUrl } = context;
   const show = async (rows: store.ServiceRow[]) => {
-    const outages = await recentOutages(db, clock.now());
-    return rows.map((row) => serviceV2(row, { baseUrl, outages }));
+    const now = clock.now();
+    const ids = rows.map((row) => row.service_id);
+    const [outages, covering] = await Promise.all([
+      recentOutages(db, now),
+      coveringWindows(db, log, ids, now),
+    ]);
+    return rows.map((row) => serviceV2(row, { baseUrl, outages, covering: covering.get(row.service_id) }));
   };
   const find = async (id: number) => {
     const service = await store.findById(db, id, clock.now());

@@ -63,11 +63,6 @@ export function columnsOf(input: Input): Partial<Settings> {
   }
   const interval = seconds ?? (minutes === undefined ? undefined : minutes * 60);
   if (input.runbook !== undefined && input.runbook !== null) requireHttpUrl('runbook', input.runbook);
-  // Teams and schedules cannot be created yet, so every id is one that does not exist.
-  for (const name of ['team_id', 'schedule_id'] as const) {
-    if (input[name] !== undefined && input[name] !== null)
-      throw invalid(name, `${input[name]} does not exist`);
-  }
   return { ...rest, ...(interval === undefined ? {} : { alert_interval_seconds: interval }) };
 }
 

@@ -25,6 +25,8 @@ function stateAt(now: Date): Sql {
   return sql`case
     when not service.active then 'inactive'
     when state.alert_id is not null then 'down'
+    -- A failure report without an alert is held back by a maintenance window.
+    when state.failure_uncleared then 'late'
     when service.expected_cron is null
       and greatest(state.signs[service.threshold], service.monitoring_since)
         + service.alert_interval_seconds * interval '1 second' < ${now} then 'late'
@@ -194,6 +196,27 @@ export async function update(
       date_modified = ${times.modified}, monitoring_since = ${times.monitoringSince},
       ${join(COLUMNS.map((column) => sql`${raw(column)} = ${settings[column]}`))}
     where service_id = ${serviceId}`);
+}
+
+/**
+ * Which of the given references names nothing, or undefined. Those that exist are kept from being deleted until the
+ * transaction ends.
+ */
+export async function missingReference(
+  db: Database,
+  { team_id, schedule_id }: { team_id: number | null; schedule_id: number | null },
+): Promise<'team_id' | 'schedule_id' | undefined> {
+  if (team_id !== null) {
+    const { rowCount } = await db.query(sql`
+      select from medic.teams where team_id = ${team_id}::bigint for key share`);
+    if (rowCount === 0) return 'team_id';
+  }
+  if (schedule_id !== null) {
+    const { rowCount } = await db.query(sql`
+      select from medic.schedules where schedule_id = ${schedule_id}::bigint for key share`);
+    if (rowCount === 0) return 'schedule_id';
+  }
+  return undefined;
 }
 
 export async function remove(db: Database, serviceId: number): Promise<void> {
