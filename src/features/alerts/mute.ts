@@ -1,5 +1,6 @@
 import { type DatabasePool, isUnavailable, type Transaction } from '../../platform/db.ts';
 import { named } from '../../platform/logging.ts';
+import { coveringWindows } from '../routing/maintenance.ts';
 import { announce } from './announce.ts';
 import type { AlertContext } from './context.ts';
 import type { Mute } from './store.ts';
@@ -12,7 +13,7 @@ export async function mute(tx: Transaction, entry: Mute): Promise<void> {
 
 /**
  * Ends the mutes of services, whose state rows the caller holds. An alert that nobody has heard of is announced
- * now, with its present cycle; one that was announced before the mute is reminded of.
+ * now, with its present cycle; one that was announced before the mute is reminded of, except in maintenance.
  */
 export async function unmute(
   tx: Transaction,
@@ -22,12 +23,19 @@ export async function unmute(
 ): Promise<void> {
   const ended = await store.deleteMutes(tx, serviceIds);
   const active = await store.activeAlerts(tx, ended);
+  // Only service alerts remind; one of a run is announced once.
+  const reminders = active.filter(({ kind, announced }) => kind === 'service' && announced);
+  const covering = await coveringWindows(
+    tx,
+    context.log,
+    reminders.map(({ service_id }) => service_id),
+    at,
+  );
   await announce(
     tx,
     context,
     active
-      // Only service alerts remind; one of a run is announced once.
-      .filter(({ kind, announced }) => kind === 'service' || !announced)
+      .filter((alert) => !alert.announced || (reminders.includes(alert) && !covering.has(alert.service_id)))
       .map((alert) => ({ alertId: alert.alert_id, event: 'reminder', at })),
   );
 }

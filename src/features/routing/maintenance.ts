@@ -41,6 +41,7 @@ export async function coveringWindows(
   serviceIds: readonly number[],
   at: Date,
 ): Promise<Map<number, Covering>> {
+  if (serviceIds.length === 0) return new Map();
   return coveringOf(await evaluated(db, log, serviceIds, { from: at, to: at }), serviceIds);
 }
 
