@@ -13,8 +13,8 @@ create table medic.schedules (
   name text not null check (char_length(name) between 1 and 255),
   name_key text collate "C" not null constraint schedules_name_key unique,
   timezone text not null,
-  -- Lower-case day names to lists of {"start": "HH:MM", "end": "HH:MM"}.
-  hours jsonb not null check (jsonb_typeof(hours) = 'object')
+  -- Lower-case day names to lists of {"start": "HH:MM", "end": "HH:MM"}; as json, which keeps the order of the week.
+  hours json not null check (json_typeof(hours) = 'object')
 );
 
 -- No id was accepted before; what was written by hand names nothing.

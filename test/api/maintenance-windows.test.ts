@@ -139,7 +139,11 @@ test('a deleted service leaves its windows; the last one takes a window with it,
   resultsOf(await medic.call('DELETE', `/v2/services/${two.service_id}`));
   expectFailure(await medic.call('GET', `/v2/maintenance-windows/${window.window_id}`), 404);
   expect(medic.lines).toContainEqual(
-    expect.objectContaining({ level: 'INFO', window_id: window.window_id, window_name: window.name }),
+    expect.objectContaining({
+      entity_id: window.window_id,
+      action: 'delete',
+      actor: 'system:last-service-deleted',
+    }),
   );
   const path = `/v2/services/${bystander.service_id}`;
   const covering = resultsOf(await medic.call('GET', path)).maintenance;
@@ -208,4 +212,17 @@ test('a service shows the window that covers it, of several the one that ends la
   });
   const list = resultsOf(await medic.call('GET', '/v2/services?limit=1')).entries;
   expect(list[0].maintenance.window_id).toBe(long.window_id);
+});
+
+test('a change that changes nothing is none, and each other one says who made it', async () => {
+  const window = await created({ timezone: 'UTC', recurrence: '0 * * * *' });
+  const changes = () => medic.lines.filter((line) => line.entity_id === window.window_id);
+  expect(changes()).toMatchObject([
+    { entity: 'maintenance_window', action: 'create', actor: 'admin', level: 'INFO' },
+  ]);
+  const { active_now: _active, next_start: _next, window_id: id, ...same } = window;
+  expect(resultsOf(await patch(id, same))).toEqual(window);
+  expect(changes()).toHaveLength(1);
+  await patch(id, { ...same, end_time: '2040-03-01T13:30:00Z' });
+  expect(changes().at(-1)).toMatchObject({ action: 'update', changed_fields: ['end_time'], actor: 'admin' });
 });

@@ -28,7 +28,9 @@ test('a schedule is created, read, listed by name, changed and removed', async (
     hours: { monday: [{ start: '22:00', end: '06:00' }], friday: [nine, { start: '20:00', end: '24:00' }] },
   });
   const path = `/v2/schedules/${schedule.schedule_id}`;
-  expect(resultsOf(await medic.call('GET', path))).toEqual(schedule);
+  const read = resultsOf(await medic.call('GET', path));
+  expect(read).toEqual(schedule);
+  expect(Object.keys(read.hours)).toEqual(['monday', 'friday']);
   const earlier = await created({ name: 'Always', hours: {} });
   expect(earlier).toMatchObject({ timezone: 'UTC', hours: {} });
   expect(resultsOf(await medic.call('GET', '/v2/schedules')).entries).toEqual([earlier, schedule]);

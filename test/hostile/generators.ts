@@ -72,6 +72,14 @@ const MEMBERS = [
   'until',
   'reason',
   'comment',
+  'name',
+  'slack_channel_id',
+  'timezone',
+  'hours',
+  'start_time',
+  'end_time',
+  'recurrence',
+  'service_ids',
 ];
 const member = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...MEMBERS) },

@@ -27,7 +27,6 @@ export async function unmute(
   const reminders = active.filter(({ kind, announced }) => kind === 'service' && announced);
   const covering = await coveringWindows(
     tx,
-    context.log,
     reminders.map(({ service_id }) => service_id),
     at,
   );

@@ -10,35 +10,56 @@ export interface ManageContext {
   log: Logger;
 }
 
-export type Noun = 'team' | 'schedule' | 'maintenance window';
+export type Entity = 'team' | 'schedule' | 'maintenance_window';
 
-/** A change of the configuration, told once it is committed. */
 export interface Change {
-  entity: Noun;
+  entity: Entity;
   entityId: number;
   action: 'create' | 'update' | 'delete';
+  /** Names of the members that changed, never their values. */
+  fields: readonly string[];
   actor: string;
 }
 
-/** The one place that every change of this feature passes, in its transaction. */
-export function recordChange(tx: Transaction, { log }: ManageContext, change: Change): void {
-  const { entity, entityId, action, actor } = change;
+/** The one place that every change of this feature passes, in its transaction. Told once it is committed. */
+export async function recordChange(
+  tx: Transaction,
+  { log }: Pick<ManageContext, 'log'>,
+  change: Change,
+): Promise<void> {
+  const { entity, entityId, action, fields, actor } = change;
   tx.afterCommit(() => {
-    named(log, 'routing').info({ entity, entity_id: entityId, action, actor }, 'configuration changed');
+    named(log, 'routing').info(
+      { entity, entity_id: entityId, action, changed_fields: fields, actor },
+      'configuration changed',
+    );
   });
 }
 
+/** The names of the members whose values differ. */
+export function changedMembers<T extends object>(before: T, after: T): string[] {
+  return (Object.keys(after) as (keyof T & string)[]).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
+}
+
 /** Runs a write that a name which is taken refuses. Throws `conflict`. */
-export async function unlessTaken<T>(noun: Noun, name: string, write: () => Promise<T>): Promise<T> {
+export async function unlessTaken<T>(entity: Entity, name: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    if (isDuplicate(error)) throw new MedicError('conflict', `A ${noun} named ${name} exists already`);
+    if (isDuplicate(error)) {
+      throw new MedicError('conflict', `A ${wordsOf(entity)} named ${name} exists already`);
+    }
     throw error;
   }
 }
 
-export function unknown(noun: Noun, id: number): MedicError {
-  const subject = noun.slice(0, 1).toUpperCase() + noun.slice(1);
-  return new MedicError('not_found', `${subject} ${id} not found`);
+export function unknown(entity: Entity, id: number): MedicError {
+  const [first = '', ...rest] = wordsOf(entity);
+  return new MedicError('not_found', `${first.toUpperCase()}${rest.join('')} ${id} not found`);
+}
+
+function wordsOf(entity: Entity): string {
+  return entity.replace('_', ' ');
 }

@@ -34,15 +34,14 @@ export interface Maintenance {
 
 export const NO_MAINTENANCE: Maintenance = { holdOf: () => undefined, coveredSince: () => [] };
 
-/** The services that windows cover at an instant, for reading. */
+/** The services that windows cover at an instant, for reading: judging tells of a window that cannot be evaluated. */
 export async function coveringWindows(
   db: Database,
-  log: Logger,
   serviceIds: readonly number[],
   at: Date,
 ): Promise<Map<number, Covering>> {
   if (serviceIds.length === 0) return new Map();
-  return coveringOf(await evaluated(db, log, serviceIds, { from: at, to: at }), serviceIds);
+  return coveringOf(await evaluated(db, serviceIds, { from: at, to: at }), serviceIds);
 }
 
 /**
@@ -57,7 +56,12 @@ export async function maintenanceOf(
   { from, at }: { from: Date; at: Date },
 ): Promise<Maintenance> {
   if (serviceIds.length === 0) return NO_MAINTENANCE;
-  const windows = await evaluated(tx, log, serviceIds, { from, to: at });
+  const windows = await evaluated(tx, serviceIds, { from, to: at }, (windowId, exception) =>
+    named(log, 'maintenance').error(
+      { window_id: windowId, exception },
+      'a maintenance window cannot be evaluated',
+    ),
+  );
   if (windows.length === 0) return NO_MAINTENANCE;
   const covering = coveringOf(windows, serviceIds);
   const used = new Set([...covering.values()].map(({ windowId }) => windowId));
@@ -85,22 +89,19 @@ interface Evaluated {
   span: Span | null;
 }
 
-/** One that cannot be evaluated is never active, is told, and stops nobody else (G7). */
+/** One that cannot be evaluated is never active and stops nobody else (G7). */
 async function evaluated(
   db: Database,
-  log: Logger,
   serviceIds: readonly number[],
   period: { from: Date; to: Date },
+  tell?: (windowId: number, error: unknown) => void,
 ): Promise<Evaluated[]> {
   const rows = await store.candidates(db, serviceIds, period);
   return rows.flatMap((row) => {
     try {
       return [{ row, span: coverage(windowOf(row), period.to) }];
     } catch (error) {
-      named(log, 'maintenance').error(
-        { window_id: row.window_id, exception: error },
-        'a maintenance window cannot be evaluated',
-      );
+      tell?.(row.window_id, error);
       return [];
     }
   });

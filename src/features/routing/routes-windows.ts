@@ -139,7 +139,7 @@ export function windowRoutes(app: Router, context: WindowContext): void {
     },
     async ({ params }) => {
       const row = await store.find(db, id(params));
-      if (row === undefined) throw unknown('maintenance window', id(params));
+      if (row === undefined) throw unknown('maintenance_window', id(params));
       return ok(shown(row, clock.now()));
     },
   );

@@ -4,7 +4,7 @@
  * Crash: each verb is one transaction.
  */
 import { invalid } from '../../platform/errors.ts';
-import { type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
+import { changedMembers, type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
 import { type Hours, parseHours, type Range } from './hours.ts';
 import * as store from './store-schedules.ts';
 import { zoneOf } from './zone.ts';
@@ -28,7 +28,13 @@ export function createSchedule(
   const settings = { name, timezone: zoneOf(timezone), hours: hoursOf(input.hours) };
   return context.db.transaction(async (tx) => {
     const schedule_id = await unlessTaken('schedule', name, () => store.insert(tx, settings));
-    recordChange(tx, context, { entity: 'schedule', entityId: schedule_id, action: 'create', actor });
+    await recordChange(tx, context, {
+      entity: 'schedule',
+      entityId: schedule_id,
+      action: 'create',
+      fields: Object.keys(input),
+      actor,
+    });
     return { schedule_id, ...settings };
   });
 }
@@ -49,10 +55,17 @@ export function changeSchedule(
   return context.db.transaction(async (tx) => {
     const before = await store.lock(tx, scheduleId);
     if (before === undefined) throw unknown('schedule', scheduleId);
-    if (Object.keys(given).length === 0) return before;
     const after = { ...before, ...given };
+    const fields = changedMembers(before, after);
+    if (fields.length === 0) return before;
     await unlessTaken('schedule', after.name, () => store.update(tx, after));
-    recordChange(tx, context, { entity: 'schedule', entityId: scheduleId, action: 'update', actor });
+    await recordChange(tx, context, {
+      entity: 'schedule',
+      entityId: scheduleId,
+      action: 'update',
+      fields,
+      actor,
+    });
     return after;
   });
 }
@@ -61,7 +74,13 @@ export function changeSchedule(
 export function removeSchedule(context: ManageContext, scheduleId: number, actor: string): Promise<void> {
   return context.db.transaction(async (tx) => {
     if (!(await store.remove(tx, scheduleId))) throw unknown('schedule', scheduleId);
-    recordChange(tx, context, { entity: 'schedule', entityId: scheduleId, action: 'delete', actor });
+    await recordChange(tx, context, {
+      entity: 'schedule',
+      entityId: scheduleId,
+      action: 'delete',
+      fields: [],
+      actor,
+    });
   });
 }
 

@@ -121,16 +121,16 @@ export async function lockNaming(db: Database, serviceIds: readonly number[]): P
     order by window_id for update`);
 }
 
-/** Removes windows whose last service is gone. @returns them. */
-export async function removeEmpty(db: Database): Promise<{ window_id: number; name: string }[]> {
-  const { rows } = await db.query<{ window_id: number; name: string }>(sql`
+/** Removes windows whose last service is gone. @returns their ids. */
+export async function removeEmpty(db: Database): Promise<number[]> {
+  const { rows } = await db.query<{ window_id: number }>(sql`
     delete from medic.maintenance_windows where window_id in (
       select window_id from medic.maintenance_windows maintenance
       where not all_services and not exists (
         select from medic.maintenance_window_services link where link.window_id = maintenance.window_id)
       for update skip locked)
-    returning window_id, name`);
-  return rows;
+    returning window_id`);
+  return rows.map((row) => row.window_id);
 }
 
 /** The windows that may cover one of the services between two instants; of the services only those asked for. */

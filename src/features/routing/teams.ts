@@ -3,7 +3,7 @@
  * In: a validated request. Out: a team; its services lose their `team_id` when it is removed.
  * Crash: each verb is one transaction.
  */
-import { type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
+import { changedMembers, type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
 import * as store from './store-teams.ts';
 
 export type { Team } from './store-teams.ts';
@@ -23,7 +23,13 @@ export function createTeam(
   const settings = { name: input.name, slack_channel_id: input.slack_channel_id || null };
   return context.db.transaction(async (tx) => {
     const team_id = await unlessTaken('team', input.name, () => store.insert(tx, settings));
-    recordChange(tx, context, { entity: 'team', entityId: team_id, action: 'create', actor });
+    await recordChange(tx, context, {
+      entity: 'team',
+      entityId: team_id,
+      action: 'create',
+      fields: Object.keys(input),
+      actor,
+    });
     return { team_id, ...settings };
   });
 }
@@ -38,11 +44,12 @@ export function changeTeam(
   return context.db.transaction(async (tx) => {
     const before = await store.lock(tx, teamId);
     if (before === undefined) throw unknown('team', teamId);
-    if (Object.keys(input).length === 0) return before;
     const { name = before.name, slack_channel_id = before.slack_channel_id } = input;
     const after = { team_id: teamId, name, slack_channel_id: slack_channel_id || null };
+    const fields = changedMembers(before, after);
+    if (fields.length === 0) return before;
     await unlessTaken('team', name, () => store.update(tx, after));
-    recordChange(tx, context, { entity: 'team', entityId: teamId, action: 'update', actor });
+    await recordChange(tx, context, { entity: 'team', entityId: teamId, action: 'update', fields, actor });
     return after;
   });
 }
@@ -51,6 +58,12 @@ export function changeTeam(
 export function removeTeam(context: ManageContext, teamId: number, actor: string): Promise<void> {
   return context.db.transaction(async (tx) => {
     if (!(await store.remove(tx, teamId))) throw unknown('team', teamId);
-    recordChange(tx, context, { entity: 'team', entityId: teamId, action: 'delete', actor });
+    await recordChange(tx, context, {
+      entity: 'team',
+      entityId: teamId,
+      action: 'delete',
+      fields: [],
+      actor,
+    });
   });
 }

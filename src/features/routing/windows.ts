@@ -6,9 +6,8 @@
 import { CronError, parseCron } from '../../platform/cron.ts';
 import type { Transaction } from '../../platform/db.ts';
 import { invalid } from '../../platform/errors.ts';
-import { type Logger, named } from '../../platform/logging.ts';
 import { parseInstant } from '../../platform/time.ts';
-import { type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
+import { changedMembers, type ManageContext, recordChange, unknown, unlessTaken } from './context.ts';
 import * as store from './store-windows.ts';
 import { zoneOf } from './zone.ts';
 
@@ -27,6 +26,7 @@ export interface WindowInput {
   service_ids?: readonly number[];
 }
 
+const ENTITY = 'maintenance_window';
 const DEFAULTS = { recurrence: null, timezone: 'UTC', all_services: true, service_ids: [] };
 /** The instants that PostgreSQL, JavaScript and ISO 8601 write alike. */
 const FIRST = new Date('1970-01-01T00:00:00Z');
@@ -44,9 +44,10 @@ export function createWindow(
   const settings = settingsAfter({ ...DEFAULTS, name, starts_at, ends_at }, input, context.clock.now());
   return context.db.transaction(async (tx) => {
     await requireServices(tx, settings.service_ids);
-    const windowId = await unlessTaken('maintenance window', name, () => store.insert(tx, settings));
+    const windowId = await unlessTaken(ENTITY, name, () => store.insert(tx, settings));
     await store.setServices(tx, windowId, settings.service_ids);
-    recordChange(tx, context, { entity: 'maintenance window', entityId: windowId, action: 'create', actor });
+    const fields = Object.keys(input);
+    await recordChange(tx, context, { entity: ENTITY, entityId: windowId, action: 'create', fields, actor });
     return { ...settings, window_id: windowId, revision: 1 };
   });
 }
@@ -61,17 +62,18 @@ export function changeWindow(
   const at = context.clock.now();
   return context.db.transaction(async (tx) => {
     const before = await store.lock(tx, windowId);
-    if (before === undefined) throw unknown('maintenance window', windowId);
-    if (Object.keys(input).length === 0) return before;
+    if (before === undefined) throw unknown(ENTITY, windowId);
     const after = settingsAfter(before, input, at);
+    const fields = membersIn(changedMembers<store.WindowSettings>(before, after));
+    if (fields.length === 0) return before;
     // Before the services are locked: whoever deletes one holds its state row already.
     await context.judgeHeld(tx, windowId, at);
-    if (input.service_ids !== undefined) {
+    if (fields.includes('service_ids')) {
       await requireServices(tx, after.service_ids);
       await store.setServices(tx, windowId, after.service_ids);
     }
-    await unlessTaken('maintenance window', after.name, () => store.update(tx, windowId, after));
-    recordChange(tx, context, { entity: 'maintenance window', entityId: windowId, action: 'update', actor });
+    await unlessTaken(ENTITY, after.name, () => store.update(tx, windowId, after));
+    await recordChange(tx, context, { entity: ENTITY, entityId: windowId, action: 'update', fields, actor });
     return { ...after, window_id: windowId, revision: before.revision + 1 };
   });
 }
@@ -80,9 +82,15 @@ export function changeWindow(
 export function removeWindow(context: WindowContext, windowId: number, actor: string): Promise<void> {
   const at = context.clock.now();
   return context.db.transaction(async (tx) => {
-    if (!(await store.remove(tx, windowId))) throw unknown('maintenance window', windowId);
+    if (!(await store.remove(tx, windowId))) throw unknown(ENTITY, windowId);
     await context.judgeHeld(tx, windowId, at);
-    recordChange(tx, context, { entity: 'maintenance window', entityId: windowId, action: 'delete', actor });
+    await recordChange(tx, context, {
+      entity: ENTITY,
+      entityId: windowId,
+      action: 'delete',
+      fields: [],
+      actor,
+    });
   });
 }
 
@@ -96,16 +104,24 @@ export const lockWindowsOf = store.lockNaming;
  * After services were deleted: a window that named nobody else goes with them. Empty, it would read as one for all
  * services.
  */
-export async function removeEmptyWindows(tx: Transaction, log: Logger): Promise<void> {
-  const removed = await store.removeEmpty(tx);
-  tx.afterCommit(() => {
-    for (const { window_id, name } of removed) {
-      named(log, 'routing').info(
-        { window_id, window_name: name },
-        'a maintenance window was removed with its last service',
-      );
-    }
-  });
+export async function removeEmptyWindows(
+  tx: Transaction,
+  context: Pick<WindowContext, 'log'>,
+): Promise<void> {
+  for (const entityId of await store.removeEmpty(tx)) {
+    const actor = 'system:last-service-deleted';
+    await recordChange(tx, context, { entity: ENTITY, entityId, action: 'delete', fields: [], actor });
+  }
+}
+
+/** The members of requests that columns stand for. */
+function membersIn(columns: readonly string[]): string[] {
+  const names: Record<string, string> = {
+    starts_at: 'start_time',
+    ends_at: 'end_time',
+    all_services: 'service_ids',
+  };
+  return [...new Set(columns.map((column) => names[column] ?? column))];
 }
 
 function settingsAfter(before: store.WindowSettings, input: WindowInput, now: Date): store.WindowSettings {

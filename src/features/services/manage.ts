@@ -124,7 +124,7 @@ export async function removeLocked(
   await keepNames(tx, serviceId);
   await forgetLater(tx, serviceId, at);
   await store.remove(tx, serviceId);
-  await removeEmptyWindows(tx, context.log);
+  await removeEmptyWindows(tx, context);
 }
 
 /** Until when, and why; without an end for `ALERT_AUTO_UNMUTE_HOURS`. */

@@ -54,14 +54,11 @@ const ListQuery = Type.Object(
 
 /** `/v2/services`. */
 export function serviceRoutes(app: Router, context: ManageContext): void {
-  const { db, clock, log, baseUrl } = context;
+  const { db, clock, baseUrl } = context;
   const show = async (rows: store.ServiceRow[]) => {
     const now = clock.now();
     const ids = rows.map((row) => row.service_id);
-    const [outages, covering] = await Promise.all([
-      recentOutages(db, now),
-      coveringWindows(db, log, ids, now),
-    ]);
+    const [outages, covering] = await Promise.all([recentOutages(db, now), coveringWindows(db, ids, now)]);
     return rows.map((row) => serviceV2(row, { baseUrl, outages, covering: covering.get(row.service_id) }));
   };
   const find = async (id: number) => {
