@@ -95,7 +95,10 @@ module.exports = {
       name: 'deciding-files-take-values-and-return-values',
       severity: 'error',
       from: {
-        path: '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts|hours|window)\\.ts$',
+        path: [
+          '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts)\\.ts$',
+          '^src/features/(routing/(hours|window)|heartbeats/missed)\\.ts$',
+        ],
       },
       to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules' },
     },
