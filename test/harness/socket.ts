@@ -42,7 +42,10 @@ export async function exchange(
   return { text: Buffer.concat(chunks).toString('latin1'), closed: outcome };
 }
 
-/** The answers in what a connection sent, one after the other; answers to HEAD have no body. */
+/**
+ * The answers in what a connection sent, one after the other. Answers to HEAD have no body, except that to headers which
+ * were too large to read the method from.
+ */
 export function answersIn(text: string, head = false): RawAnswer[] {
   const answers: RawAnswer[] = [];
   let rest = text;
@@ -56,8 +59,8 @@ export function answersIn(text: string, head = false): RawAnswer[] {
         return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
       }),
     );
-    const length = head ? 0 : Number(headers['content-length'] ?? 0);
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1]);
+    const length = head && status !== 431 ? 0 : Number(headers['content-length'] ?? 0);
     answers.push({ status, headers, body: rest.slice(end + 4, end + 4 + length) });
     rest = rest.slice(end + 4 + length);
   }
