@@ -5,12 +5,13 @@
  * Between features only what FEATURES lists.
  */
 const FEATURES = {
-  access: [],
-  services: ['heartbeats', 'alerts', 'routing'],
-  heartbeats: ['alerts', 'routing'],
-  alerts: ['routing', 'notifications'],
-  routing: ['notifications'],
-  notifications: [],
+  audit: [],
+  access: ['audit'],
+  services: ['heartbeats', 'alerts', 'routing', 'audit'],
+  heartbeats: ['alerts', 'routing', 'audit'],
+  alerts: ['routing', 'notifications', 'audit'],
+  routing: ['notifications', 'audit'],
+  notifications: ['audit'],
   health: [],
 };
 

@@ -7,6 +7,7 @@ import {
   SUPPRESSIONS,
 } from '../../src/features/alerts/machine.ts';
 import { ALERT_KINDS, ALERT_REASONS } from '../../src/features/alerts/reason.ts';
+import { ACTION_TYPES } from '../../src/features/audit/entry.ts';
 import { STATUSES } from '../../src/features/heartbeats/status.ts';
 import type { Item } from '../../src/features/heartbeats/store-events.ts';
 import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
@@ -35,6 +36,7 @@ const anyCase = (field: object) => (field as { anyCase: string[] }).anyCase;
 
 const IN_CODE: Record<string, readonly string[]> = {
   'api_keys.scopes': SCOPES,
+  'audit_entries.action_type': ACTION_TYPES,
   'alerts.kind': ALERT_KINDS,
   'alerts.reason': Object.keys(ALERT_REASONS),
   'alerts.state': ALERT_STATES,
