@@ -38,3 +38,27 @@ end $$;
 
 create trigger audit_entries_append_only before update or delete or truncate on medic.audit_entries
   for each statement execute function medic.refuse_audit_change();
+
+-- The state of a service before a change. No foreign key: the snapshot of a deletion survives the service.
+create table medic.service_snapshots (
+  snapshot_id bigint primary key generated always as identity,
+  service_id integer not null,
+  heartbeat_name text not null,
+  action_type text not null check (action_type in (
+    'deactivate', 'activate', 'mute', 'unmute', 'priority_change', 'team_change', 'edit', 'bulk_edit', 'delete',
+    'restore')),
+  snapshot_data jsonb not null check (jsonb_typeof(snapshot_data) = 'object'),
+  -- Of a deleted service, so that it can come back with it; a credential, and shown to nobody.
+  ping_key uuid,
+  actor text not null,
+  actor_note text check (char_length(actor_note) <= 255),
+  created_at timestamptz(3) not null,
+  restored_at timestamptz(3),
+  restored_by text,
+  check ((restored_at is null) = (restored_by is null)),
+  check ((ping_key is null) = (action_type <> 'delete'))
+);
+
+create index service_snapshots_newest on medic.service_snapshots (created_at, snapshot_id);
+create index service_snapshots_of_service on medic.service_snapshots (service_id, created_at, snapshot_id);
+create index service_snapshots_of_action on medic.service_snapshots (action_type, created_at, snapshot_id);

@@ -16,6 +16,7 @@ import { scheduleRoutes } from './features/routing/routes-schedules.ts';
 import { teamRoutes } from './features/routing/routes-teams.ts';
 import { windowRoutes } from './features/routing/routes-windows.ts';
 import { serviceRoutes } from './features/services/routes.ts';
+import { snapshotRoutes } from './features/services/routes-snapshots.ts';
 import { serviceRoutesV1 } from './features/services/routes-v1.ts';
 import { createGate } from './http/gate.ts';
 import { createServer, type Router } from './http/server.ts';
@@ -34,6 +35,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     pingRoutes(app, ingest, new PingKeys(context));
     heartbeatRoutes(app, context.db, context.clock);
     serviceRoutes(app, context);
+    snapshotRoutes(app, context);
     alertRoutes(app, context);
     apiKeyRoutes(app, access);
     const { MEDIC_AUTH_MODE: mode } = settings;

@@ -11,6 +11,7 @@ import { lockService } from './features/heartbeats/watch.ts';
 import { deliver, requeueStranded } from './features/notifications/deliver.ts';
 import { DELIVER_TASK } from './features/notifications/outbox.ts';
 import { retainNotifications } from './features/notifications/retain.ts';
+import { retainSnapshots } from './features/services/snapshots.ts';
 import { oncePerDay } from './platform/daily.ts';
 import { JobRunner, type Task } from './platform/jobs.ts';
 import { named } from './platform/logging.ts';
@@ -31,7 +32,7 @@ export function tasksOf(parts: Parts): Record<string, Task> {
   const { context } = parts;
   return {
     [DELIVER_TASK]: (payload) => deliver(context, String(payload.delivery_id)),
-    [FORGET_TASK]: (payload) => forgetEvents(context.db, Number(payload.service_id)),
+    [FORGET_TASK]: (payload) => forgetEvents(context.db, Number(payload.service_id), Number(payload.up_to)),
   };
 }
 
@@ -60,6 +61,7 @@ export function runDaily({ context, settings }: Parts): Promise<boolean> {
     await retainNotifications(db, before(settings.MEDIC_DELIVERY_RETENTION_DAYS));
     await retainAlerts(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await retainRuns(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
+    await retainSnapshots(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await forgetOldOutages(db, now);
     await forgetEndedSessions(db, now);
   });

@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyRequest } from 'fastify';
+import { actorOf } from './access.ts';
 
 /** Letters, marks, numbers, signs and blanks: nothing that is invisible or turns the direction of a text. */
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u;
@@ -17,6 +19,11 @@ export function actorNoteOf({ headers }: { headers: IncomingHttpHeaders }): stri
   } catch {
     return null;
   }
+}
+
+/** Who makes a change: the proven identity, and what it says about itself. */
+export function authorOf(request: FastifyRequest): { actor: string; note: string | null } {
+  return { actor: actorOf(request), note: actorNoteOf(request) };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

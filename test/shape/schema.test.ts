@@ -14,6 +14,7 @@ import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
 import type { RunSignal } from '../../src/features/heartbeats/store-runs.ts';
 import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
 import { FIELDS } from '../../src/features/services/fields.ts';
+import { SNAPSHOT_KINDS } from '../../src/features/services/snapshot-kind.ts';
 import { type DatabasePool, openDatabase, sql } from '../../src/platform/db.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { silentLogger } from '../harness/logger.ts';
@@ -53,6 +54,7 @@ const IN_CODE: Record<string, readonly string[]> = {
     FAILED: true,
     STALE_ALERTED: true,
   }),
+  'service_snapshots.action_type': SNAPSHOT_KINDS,
   'services.priority': anyCase(FIELDS.priority),
   'services.notification_mode': anyCase(FIELDS.notification_mode),
   'notifications.status': wordsOf<NewNotification['status'] | AttemptResult['status']>({

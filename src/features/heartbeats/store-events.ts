@@ -151,14 +151,22 @@ export async function newestSigns(db: Database, serviceId: number, count: number
   return rows.map((row) => row.received_at);
 }
 
+/** No event that is stored by now has a greater id. */
+export async function newestEventId(db: Database): Promise<number> {
+  const { rows } = await db.query<{ id: number }>(sql`select last_value as id from medic.heartbeat_id_seq`);
+  return rows[0]?.id ?? 0;
+}
+
+/** Removes those events of a service in a period whose ids are not greater than `upTo`. */
 export async function deleteEvents(
   db: Database,
   serviceId: number,
+  upTo: number,
   { from, to }: { from: Date; to: Date },
 ): Promise<void> {
   await db.query(sql`
     delete from medic.heartbeats
-    where service_id = ${serviceId} and received_at >= ${from} and received_at < ${to}`);
+    where service_id = ${serviceId} and heartbeat_id <= ${upTo} and received_at >= ${from} and received_at < ${to}`);
 }
 
 /** An event with its service. */

@@ -71,8 +71,9 @@ export async function trimDefault(db: Database, before: Date): Promise<void> {
   await db.query(sql`delete from medic.heartbeats_default where received_at < ${before}`);
 }
 
-export async function deleteFromDefault(db: Database, serviceId: number): Promise<void> {
-  await db.query(sql`delete from medic.heartbeats_default where service_id = ${serviceId}`);
+export async function deleteFromDefault(db: Database, serviceId: number, upTo: number): Promise<void> {
+  await db.query(sql`
+    delete from medic.heartbeats_default where service_id = ${serviceId} and heartbeat_id <= ${upTo}`);
 }
 
 /** The instants of a day, its end not included. */

@@ -2,6 +2,7 @@ import type { Transaction } from '../../platform/db.ts';
 import { invalid } from '../../platform/errors.ts';
 import { lockServices } from '../heartbeats/watch.ts';
 import { lockWindowsOf } from '../routing/windows.ts';
+import type { Author, Deed } from './author.ts';
 import { type BULK_ACTIONS, PRIORITIES } from './fields.ts';
 import {
   changeLocked,
@@ -27,13 +28,18 @@ export interface BulkRequest {
 
 /**
  * One change for many services.
- * In: services, locked in the order of their ids. Out: as the single change, for each. Crash: one transaction.
+ * In: services, locked in the order of their ids. Out: as the single change, and one snapshot, for each.
+ * Crash: one transaction.
  * Throws `not_found` when one of them is unknown, and `bad_request`; nothing is changed then.
  * @returns the ids, each once, in order.
  */
-export async function changeMany(context: ManageContext, request: BulkRequest): Promise<number[]> {
+export async function changeMany(
+  context: ManageContext,
+  request: BulkRequest,
+  by: Author,
+): Promise<number[]> {
   const at = context.clock.now();
-  const apply = applierOf(context, request, at);
+  const apply = applierOf(context, request, { by, at });
   const ids = [...new Set(request.service_ids)].sort((a, b) => a - b);
   await context.db.transaction(async (tx) => {
     if (request.action === 'delete') await lockWindowsOf(tx, ids);
@@ -47,15 +53,18 @@ export async function changeMany(context: ManageContext, request: BulkRequest): 
 
 type Apply = (tx: Transaction, before: ServiceRow) => Promise<void>;
 
-function applierOf(context: ManageContext, { action, value }: BulkRequest, at: Date): Apply {
+/** What all changes of the request but deletions are kept as. */
+const AS = 'bulk_edit';
+
+function applierOf(context: ManageContext, { action, value }: BulkRequest, deed: Deed): Apply {
   const changing =
     (input: Parameters<typeof changeLocked>[3]): Apply =>
     (tx, before) =>
-      changeLocked(tx, context, before, input, at);
+      changeLocked(tx, context, before, input, deed, AS);
   switch (action) {
     case 'mute': {
-      const request = muteOf(value, at);
-      return (tx, { service_id }) => muteLocked(tx, context, service_id, request, at);
+      const request = muteOf(value, deed.at);
+      return (tx, before) => muteLocked(tx, context, before, request, deed, AS);
     }
     case 'set_priority':
       return changing({ priority: priorityOf(value) });
@@ -65,13 +74,13 @@ function applierOf(context: ManageContext, { action, value }: BulkRequest, at: D
   if (value !== undefined) throw invalid('value', `is not taken by the action ${action}`);
   switch (action) {
     case 'unmute':
-      return (tx, { service_id }) => unmuteLocked(tx, context, service_id, at);
+      return (tx, before) => unmuteLocked(tx, context, before, deed, AS);
     case 'activate':
       return changing({ active: true });
     case 'deactivate':
       return changing({ active: false });
     case 'delete':
-      return (tx, { service_id }) => removeLocked(tx, context, service_id, at);
+      return (tx, before) => removeLocked(tx, context, before, deed);
   }
 }
 

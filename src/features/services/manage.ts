@@ -1,6 +1,6 @@
 /**
  * Registers, changes, mutes and removes services.
- * In: a validated request. Out: services, and what follows for state, alerts and mutes.
+ * In: a validated request. Out: services, what follows for state, alerts and mutes, snapshots and audit entries.
  * Crash: each verb is one transaction.
  */
 import { randomUUID } from 'node:crypto';
@@ -13,6 +13,7 @@ import { forgetLater } from '../heartbeats/forget.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { adapt, expectationOf, lockService, watch } from '../heartbeats/watch.ts';
 import { lockWindowsOf, removeEmptyWindows } from '../routing/windows.ts';
+import type { Author, Deed } from './author.ts';
 import {
   columnsOf,
   type Input,
@@ -22,6 +23,8 @@ import {
   startsAfresh,
   storedName,
 } from './settings.ts';
+import { changedFields, kindOf, type SnapshotKind } from './snapshot-kind.ts';
+import { recordCreation, remember } from './snapshots.ts';
 import type { ServiceRow } from './store.ts';
 import * as store from './store.ts';
 
@@ -44,6 +47,7 @@ export interface Registration extends Input {
 export async function register(
   context: ManageContext,
   registration: Registration,
+  by: Author,
 ): Promise<{ created: boolean; service: ServiceRow }> {
   const { heartbeat_name, environment, ...input } = registration;
   const heartbeatName = storedName(heartbeat_name, environment);
@@ -59,9 +63,10 @@ export async function register(
       settings,
       at,
     });
-    if (id !== undefined)
-      await watch(tx, id, settings.active, expectationOf({ ...settings, monitoring_since: at }));
-    return id !== undefined;
+    if (id === undefined) return false;
+    await watch(tx, id, settings.active, expectationOf({ ...settings, monitoring_since: at }));
+    await recordCreation(tx, id, ['heartbeat_name', ...Object.keys(columnsOf(input))], { by, at });
+    return true;
   });
   const service = await store.findByNameKey(context.db, key, at);
   // Deleted again in between: rare enough to ask the caller to repeat it.
@@ -76,40 +81,67 @@ export interface Change extends Input {
 }
 
 /** Changes the given members of a service. Throws `not_found` and `bad_request`. */
-export function change(context: ManageContext, serviceId: number, input: Change): Promise<ServiceRow> {
-  const at = context.clock.now();
-  return changing(context, serviceId, at, (tx, before) => changeLocked(tx, context, before, input, at));
+export function change(
+  context: ManageContext,
+  serviceId: number,
+  input: Change,
+  by: Author,
+): Promise<ServiceRow> {
+  const deed = { by, at: context.clock.now() };
+  return changing(context, serviceId, deed.at, (tx, before) =>
+    changeLocked(tx, context, before, input, deed),
+  );
 }
 
-/** As `change`, for a service that the caller has locked. */
+/** As `change`, for a service that the caller has locked. @param as what it is kept as, if not by what it changes. */
 export async function changeLocked(
   tx: Transaction,
   context: ManageContext,
   before: ServiceRow,
   input: Change,
-  at: Date,
+  deed: Deed,
+  as?: SnapshotKind,
 ): Promise<void> {
   const { muted, ...settings } = input;
   const { service_id: serviceId } = before;
+  const { at } = deed;
   const settingsBefore = store.settingsIn(before);
   const columns = columnsOf(settings);
   await requireReferences(tx, columns);
   const after = settingsAfter(settingsBefore, columns, at);
-  const monitoringSince = startsAfresh(settingsBefore, after) ? at : before.monitoring_since;
-  await store.update(tx, serviceId, after, { modified: at, monitoringSince });
-  if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
-  await adapt(tx, context, serviceId, at);
+  const mutes = muted === true || (muted === false && before.mute_until !== null);
+  const fields = [...changedFields(settingsBefore, after), ...(mutes ? ['muted'] : [])];
+  const kind = as ?? kindOf(fields, { active: after.active, muted: muted === true });
+  if (kind !== null) await remember(tx, before, { kind, action: 'update', fields }, deed);
+  await applySettings(tx, context, before, after, at);
   if (muted === true) await mute(tx, { serviceId, at, until: defaultEnd(context, at), reason: null });
   if (muted === false) await unmute(tx, context, [serviceId], at);
 }
 
+/** Writes the configuration of a service and what follows from it for its state and alerts. */
+export async function applySettings(
+  tx: Transaction,
+  context: ManageContext,
+  before: ServiceRow,
+  after: Settings,
+  at: Date,
+): Promise<void> {
+  const { service_id: serviceId } = before;
+  const monitoringSince = startsAfresh(before, after) ? at : before.monitoring_since;
+  await store.update(tx, serviceId, after, { modified: at, monitoringSince });
+  if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
+  await adapt(tx, context, serviceId, at);
+}
+
 /** Removes a service with its events; its alerts stay, closed, with its last names. Throws `not_found`. */
-export async function remove(context: ManageContext, serviceId: number): Promise<void> {
+export async function remove(context: ManageContext, serviceId: number, by: Author): Promise<void> {
   const at = context.clock.now();
   await context.db.transaction(async (tx) => {
     await lockWindowsOf(tx, [serviceId]);
-    if (!(await lockService(tx, serviceId))) throw unknown(serviceId);
-    await removeLocked(tx, context, serviceId, at);
+    const known = await lockService(tx, serviceId);
+    const before = known ? await store.findById(tx, serviceId, at) : undefined;
+    if (before === undefined) throw unknown(serviceId);
+    await removeLocked(tx, context, before, { by, at });
   });
 }
 
@@ -117,9 +149,12 @@ export async function remove(context: ManageContext, serviceId: number): Promise
 export async function removeLocked(
   tx: Transaction,
   context: ManageContext,
-  serviceId: number,
-  at: Date,
+  before: ServiceRow,
+  deed: Deed,
 ): Promise<void> {
+  const { service_id: serviceId } = before;
+  const { at } = deed;
+  await remember(tx, before, { kind: 'delete', action: 'delete', fields: [] }, deed);
   await closeAlertsOf(tx, context, serviceId, 'deleted', at);
   await keepNames(tx, serviceId);
   await forgetLater(tx, serviceId, at);
@@ -138,41 +173,59 @@ export function muteService(
   context: ManageContext,
   serviceId: number,
   request: MuteRequest,
-  at: Date,
+  deed: Deed,
 ): Promise<ServiceRow> {
-  return changing(context, serviceId, at, (tx) => muteLocked(tx, context, serviceId, request, at));
+  return changing(context, serviceId, deed.at, (tx, before) =>
+    muteLocked(tx, context, before, request, deed),
+  );
 }
 
 export async function muteLocked(
   tx: Transaction,
   context: ManageContext,
-  serviceId: number,
+  before: ServiceRow,
   request: MuteRequest,
-  at: Date,
+  deed: Deed,
+  as: SnapshotKind = 'mute',
 ): Promise<void> {
+  const { service_id: serviceId } = before;
+  const { at } = deed;
+  await remember(tx, before, { kind: as, action: 'update', fields: ['muted'] }, deed);
   const until = request.until ?? defaultEnd(context, at);
   await mute(tx, { serviceId, at, until, reason: request.reason });
   await store.touch(tx, serviceId, at);
 }
 
-export function unmuteService(context: ManageContext, serviceId: number, at: Date): Promise<ServiceRow> {
-  return changing(context, serviceId, at, (tx) => unmuteLocked(tx, context, serviceId, at));
+export function unmuteService(context: ManageContext, serviceId: number, deed: Deed): Promise<ServiceRow> {
+  return changing(context, serviceId, deed.at, (tx, before) => unmuteLocked(tx, context, before, deed));
 }
 
 export async function unmuteLocked(
   tx: Transaction,
   context: ManageContext,
-  serviceId: number,
-  at: Date,
+  before: ServiceRow,
+  deed: Deed,
+  as?: SnapshotKind,
 ): Promise<void> {
+  const { service_id: serviceId } = before;
+  const { at } = deed;
+  const fields = before.mute_until === null ? [] : ['muted'];
+  const kind = as ?? kindOf(fields, { active: before.active, muted: false });
+  if (kind !== null) await remember(tx, before, { kind, action: 'update', fields }, deed);
   await unmute(tx, context, [serviceId], at);
   await store.touch(tx, serviceId, at);
 }
 
 /** Gives a service a new ping key. Throws `not_found`. */
-export async function rotatePingKey(context: ManageContext, serviceId: number): Promise<ServiceRow> {
+export async function rotatePingKey(
+  context: ManageContext,
+  serviceId: number,
+  by: Author,
+): Promise<ServiceRow> {
   const at = context.clock.now();
-  return changing(context, serviceId, at, async (tx) => {
+  return changing(context, serviceId, at, async (tx, before) => {
+    // A snapshot does not give back ping keys, so there is none to take.
+    await remember(tx, before, { kind: null, action: 'update', fields: ['ping_key'] }, { by, at });
     await store.setPingKey(tx, serviceId, randomUUID(), at);
   });
 }

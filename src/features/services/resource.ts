@@ -158,7 +158,7 @@ function secondsBetweenOccurrences(expectation: Expectation | null, now: Date): 
  * The rule of a service, or null for a stored expression that cannot be evaluated any more: the detector tells of it,
  * and it must not hide the other services of a list (G7).
  */
-export function ruleOf(row: ServiceRow): Expectation | null {
+export function ruleOf(row: Parameters<typeof expectationOf>[0]): Expectation | null {
   try {
     return expectationOf(row);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { needs } from '../../http/access.ts';
+import { authorOf } from '../../http/actor.ts';
 import { answers, Envelope, failures, ok } from '../../http/envelope.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
@@ -38,8 +39,8 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
         },
       },
     },
-    async ({ body }, reply) => {
-      const { created, service } = await register(context, body);
+    async (request, reply) => {
+      const { created, service } = await register(context, request.body, authorOf(request));
       reply.code(created ? 201 : 200);
       const name = service.heartbeat_name;
       return ok(
@@ -94,17 +95,19 @@ export function serviceRoutesV1(app: Router, context: ManageContext, prefix: '' 
         response: answers(200, ServiceV1),
       },
     },
-    async ({ params, body }) => {
+    async (request) => {
+      const { params, body } = request;
       const { muted, active, down: _derived, ...input } = body;
       const service = await find(params.heartbeat_name);
       if (service === undefined) {
         throw new MedicError('not_found', `${params.heartbeat_name.slice(0, 255)} is not registered`);
       }
-      const changed = await change(context, service.service_id, {
+      const wish = {
         ...input,
         ...(muted === undefined ? {} : { muted: muted === 1 }),
         ...(active === undefined ? {} : { active: active === 1 }),
-      });
+      };
+      const changed = await change(context, service.service_id, wish, authorOf(request));
       return ok(serviceV1(changed, clock.now()), `${changed.heartbeat_name} is updated`);
     },
   );

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { needs } from '../../http/access.ts';
+import { authorOf } from '../../http/actor.ts';
 import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
 import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
@@ -97,8 +98,8 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       config: needs('write'),
       schema: { tags, summary: 'Register a service', body: CreateV2, response: answers(201, ServiceV2) },
     },
-    async ({ body }, reply) => {
-      const { created, service } = await register(context, body);
+    async (request, reply) => {
+      const { created, service } = await register(context, request.body, authorOf(request));
       if (!created) throw new MedicError('conflict', `${service.heartbeat_name} is already registered`);
       reply.code(201);
       return ok(await showOne(service), 'Service created');
@@ -118,8 +119,8 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, Type.Object({ service_ids: Type.Array(Type.Integer()) })),
       },
     },
-    async ({ body }) => {
-      const service_ids = await changeMany(context, body);
+    async (request) => {
+      const service_ids = await changeMany(context, request.body, authorOf(request));
       return ok({ service_ids }, `${service_ids.length} services changed`);
     },
   );
@@ -151,10 +152,11 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params, body }) => {
+    async (request) => {
+      const { params, body } = request;
       const id = idOf(params.service_id, 'Service');
       const nothing = Object.keys(body).length === 0;
-      return ok(await showOne(await (nothing ? find(id) : change(context, id, body))));
+      return ok(await showOne(await (nothing ? find(id) : change(context, id, body, authorOf(request)))));
     },
   );
 
@@ -169,8 +171,8 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: { 200: EmptyEnvelope, ...failures },
       },
     },
-    async ({ params }) => {
-      await remove(context, idOf(params.service_id, 'Service'));
+    async (request) => {
+      await remove(context, idOf(request.params.service_id, 'Service'), authorOf(request));
       return ok('' as const, 'Service deleted');
     },
   );
@@ -187,8 +189,10 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params }) =>
-      ok(await showOne(await rotatePingKey(context, idOf(params.service_id, 'Service'))), 'Ping key rotated'),
+    async (request) => {
+      const id = idOf(request.params.service_id, 'Service');
+      return ok(await showOne(await rotatePingKey(context, id, authorOf(request))), 'Ping key rotated');
+    },
   );
 
   app.post(
@@ -203,13 +207,12 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params, body }) => {
-      const now = clock.now();
-      const request = { until: muteEnd(body, now), reason: body.reason ?? null };
-      return ok(
-        await showOne(await muteService(context, idOf(params.service_id, 'Service'), request, now)),
-        'Service muted',
-      );
+    async (request) => {
+      const { params, body } = request;
+      const deed = { by: authorOf(request), at: clock.now() };
+      const wish = { until: muteEnd(body, deed.at), reason: body.reason ?? null };
+      const muted = await muteService(context, idOf(params.service_id, 'Service'), wish, deed);
+      return ok(await showOne(muted), 'Service muted');
     },
   );
 
@@ -225,11 +228,11 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ServiceV2),
       },
     },
-    async ({ params }) =>
-      ok(
-        await showOne(await unmuteService(context, idOf(params.service_id, 'Service'), clock.now())),
-        'Service unmuted',
-      ),
+    async (request) => {
+      const deed = { by: authorOf(request), at: clock.now() };
+      const id = idOf(request.params.service_id, 'Service');
+      return ok(await showOne(await unmuteService(context, id, deed)), 'Service unmuted');
+    },
   );
 }
 

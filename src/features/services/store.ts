@@ -160,25 +160,29 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof Settings)[];
 
 /** The configuration columns of a row. */
-export function settingsIn(row: ServiceRow): Settings {
+export function settingsIn(row: Settings): Settings {
   return Object.fromEntries(COLUMNS.map((column) => [column, row[column]])) as unknown as Settings;
 }
 
 export interface NewService {
+  /** Of a service that comes back; undefined: the next one. */
+  serviceId?: number;
   heartbeatName: string;
   nameKey: string;
   pingKey: string;
   settings: Settings;
+  /** When it was first registered, if not now. */
+  added?: Date;
   at: Date;
 }
 
 /** @returns the id, or undefined when the name is taken. */
 export async function insert(db: Database, service: NewService): Promise<number | undefined> {
-  const { heartbeatName, nameKey, pingKey, settings, at } = service;
+  const { serviceId, heartbeatName, nameKey, pingKey, settings, added, at } = service;
   const { rows } = await db.query<{ service_id: number }>(sql`
-    insert into medic.services (heartbeat_name, name_key, ping_key, monitoring_since, date_added, date_modified,
-      ${raw(COLUMNS.join(', '))})
-    values (${heartbeatName}, ${nameKey}, ${pingKey}, ${at}, ${at}, ${at},
+    insert into medic.services (service_id, heartbeat_name, name_key, ping_key, monitoring_since, date_added,
+      date_modified, ${raw(COLUMNS.join(', '))})
+    values (${serviceId ?? raw('default')}, ${heartbeatName}, ${nameKey}, ${pingKey}, ${at}, ${added ?? at}, ${at},
       ${join(COLUMNS.map((column) => settings[column]))})
     on conflict (name_key) do nothing
     returning service_id`);
