@@ -6,6 +6,7 @@ import { secretRoutes } from './features/access/routes-secrets.ts';
 import { sessionRoutes } from './features/access/routes-session.ts';
 import { findSession } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
+import { auditRoutes } from './features/audit/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
 import { PingKeys } from './features/heartbeats/ping-keys.ts';
 import { heartbeatRoutes } from './features/heartbeats/routes.ts';
@@ -44,6 +45,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     teamRoutes(app, context);
     scheduleRoutes(app, context);
     windowRoutes(app, context);
+    auditRoutes(app, context);
   });
 }
 

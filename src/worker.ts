@@ -2,6 +2,7 @@ import type { Parts } from './app.ts';
 import { forgetEndedSessions } from './features/access/sessions.ts';
 import { endMutes, nextMuteEnd } from './features/alerts/mute.ts';
 import { retainAlerts } from './features/alerts/retain.ts';
+import { retainAuditEntries } from './features/audit/retain.ts';
 import { detectDue, nextCheck, type Round, SETTLING_MS } from './features/heartbeats/detect.ts';
 import { FORGET_TASK, forgetEvents } from './features/heartbeats/forget.ts';
 import { forgetOldOutages } from './features/heartbeats/liveness.ts';
@@ -61,6 +62,7 @@ export function runDaily({ context, settings }: Parts): Promise<boolean> {
     await retainNotifications(db, before(settings.MEDIC_DELIVERY_RETENTION_DAYS));
     await retainAlerts(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await retainRuns(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
+    await retainAuditEntries(db, before(settings.MEDIC_AUDIT_RETENTION_DAYS));
     await retainSnapshots(db, before(settings.MEDIC_HISTORY_RETENTION_DAYS));
     await forgetOldOutages(db, now);
     await forgetEndedSessions(db, now);

@@ -161,7 +161,7 @@ test('X-Actor is kept as a note beside the proven actor', async () => {
     [Buffer.from('Jürgen').toString('latin1'), 'Jürgen'],
   ] as const) {
     const headers = { 'x-actor': header };
-    const { status } = await fetch(`${medic.url}/v2/services/${id}/mute`, { method: 'POST', headers });
+    const { status } = await medic.fetch(`/v2/services/${id}/mute`, { method: 'POST', headers });
     expect(status).toBe(200);
     expect((await newestOf(id)).actor_note, header).toBe(note);
   }
