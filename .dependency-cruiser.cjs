@@ -12,6 +12,7 @@ const FEATURES = {
   alerts: ['routing', 'notifications', 'audit'],
   routing: ['notifications', 'audit'],
   notifications: ['audit'],
+  events: ['services', 'alerts', 'access'],
   health: [],
 };
 
@@ -98,7 +99,7 @@ module.exports = {
       from: {
         path: [
           '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts)\\.ts$',
-          '^src/features/(routing/(hours|window)|heartbeats/missed)\\.ts$',
+          '^src/features/(routing/(hours|window)|heartbeats/missed|audit/(bounded|csv)|events/(narrate|frame|window))\\.ts$',
         ],
       },
       to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules' },

@@ -7,6 +7,7 @@ import { sessionRoutes } from './features/access/routes-session.ts';
 import { findSession } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { auditRoutes } from './features/audit/routes.ts';
+import { eventRoutes } from './features/events/routes.ts';
 import { healthRoutes, type Readiness } from './features/health/routes.ts';
 import { PingKeys } from './features/heartbeats/ping-keys.ts';
 import { heartbeatRoutes } from './features/heartbeats/routes.ts';
@@ -26,7 +27,7 @@ import { MedicError } from './platform/errors.ts';
 /** The `api` role: every route of every feature. */
 export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
   return server(parts, readiness, (app) => {
-    const { access, context, ingest, limits, refusals, settings } = parts;
+    const { access, context, events, ingest, limits, refusals, settings } = parts;
     for (const prefix of ['', '/v1'] as const) {
       heartbeatRoutesV1(app, context.db, ingest, prefix);
       serviceRoutesV1(app, context, prefix);
@@ -46,6 +47,7 @@ export function createApi(parts: Parts, readiness: Readiness): Promise<Router> {
     scheduleRoutes(app, context);
     windowRoutes(app, context);
     auditRoutes(app, context);
+    eventRoutes(app, events);
   });
 }
 

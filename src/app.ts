@@ -1,5 +1,6 @@
 import { KeyVerifier } from './features/access/verify.ts';
 import { alertMetrics } from './features/alerts/metrics.ts';
+import { EventStream } from './features/events/stream.ts';
 import { HealthCheck } from './features/health/check.ts';
 import { registerHealthMetrics, registerInfoMetrics } from './features/health/metrics.ts';
 import { judgeHeld } from './features/heartbeats/held.ts';
@@ -91,5 +92,6 @@ export function wire(tools: {
   const refusals = new Refusals(metrics);
   const limits = new RateLimits({ window: limiter, clock, settings, metrics });
   const ingest = new Ingest(context);
-  return { context, settings, metrics, health, limiter, limits, keys, refusals, access, ingest };
+  const events = new EventStream(context);
+  return { context, settings, metrics, health, limiter, limits, keys, refusals, access, ingest, events };
 }

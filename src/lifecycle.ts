@@ -146,6 +146,7 @@ class Running implements Medic {
     if (giveUp.aborted) return;
     this.#stayAlive();
     this.#watching = watchKeys(this.#parts.context, this.#parts.keys, this.#stopped.signal);
+    if (this.#role !== 'worker') this.#parts.events.start();
     this.#worker?.start();
   }
 

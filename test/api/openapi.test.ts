@@ -39,6 +39,7 @@ const SPECIFIED = `
   POST /v2/services/{service_id}/ping-key/rotate write management
   GET /v2/audit-logs read management
   GET /v2/audit-logs/export read management
+  GET /v2/events read management
   GET /v2/snapshots read management
   GET /v2/snapshots/{snapshot_id} read management
   POST /v2/snapshots/{snapshot_id}/restore write management

@@ -8,6 +8,7 @@ import {
 } from '../../src/features/alerts/machine.ts';
 import { ALERT_KINDS, ALERT_REASONS } from '../../src/features/alerts/reason.ts';
 import { ACTION_TYPES } from '../../src/features/audit/entry.ts';
+import { EVENT_TYPES } from '../../src/features/events/event.ts';
 import { STATUSES } from '../../src/features/heartbeats/status.ts';
 import type { Item } from '../../src/features/heartbeats/store-events.ts';
 import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
@@ -44,6 +45,8 @@ const IN_CODE: Record<string, readonly string[]> = {
   'alerts.close_reason': CLOSE_REASONS,
   'alert_events.event': ALERT_EVENTS,
   'alert_events.suppressed': SUPPRESSIONS,
+  'event_outbox.type': EVENT_TYPES,
+  'events.type': EVENT_TYPES,
   'heartbeats.status': STATUSES,
   'heartbeats.source': wordsOf<Item['source']>({ api: true, signal: true, ping: true }),
   'service_state.last_status': STATUSES,
@@ -77,7 +80,9 @@ test('every list of words in the database is the one in the code', async () => {
     where con.contype = 'c' and con.connamespace = 'medic'::regnamespace`);
   const inDatabase = rows.flatMap(({ place, definition }) => {
     const list = /(?:= ANY \(|<@ )ARRAY\[(.+?)\]\)/.exec(definition)?.[1];
-    return list === undefined ? [] : [[place, [...list.matchAll(/'(\w+)'::text/g)].map(([, word]) => word)]];
+    return list === undefined
+      ? []
+      : [[place, [...list.matchAll(/'([\w.]+)'::text/g)].map(([, word]) => word)]];
   });
   const sorted = (entries: [string, readonly string[]][]) =>
     Object.fromEntries(entries.map(([place, words]) => [place, words.toSorted()]));

@@ -69,9 +69,8 @@ function occurrenceAfter(expectation: CronExpectation, after: Date, outages: rea
 }
 
 /**
- * The next instant at which a healthy service changes: it becomes late, or overdue. Interval mode is only looked at
- * when it is overdue. Never later than the deadline after whatever it reports from `now` on, since a sign of life
- * does not change when a service is looked at.
+ * The next instant at which a service without an alert may change: it becomes late, or overdue. Never later than that
+ * after whatever it reports from `now` on, since a sign of life does not change when a service is looked at.
  */
 export function nextLook(
   expectation: Expectation,
@@ -81,12 +80,12 @@ export function nextLook(
 ): Date {
   const { expectedAt, overdueAt } = deadline(expectation, signs, outages);
   if (expectation.mode === 'interval') {
-    if (outages.length === 0) return overdueAt;
+    if (expectedAt > now && outages.length === 0) return expectedAt;
     // A sign to come counts itself, or makes a newer one count, and their periods may hold less of an outage.
     const others = [...signs.slice(0, expectation.threshold - 1), now]
-      .map((sign) => deadline({ ...expectation, threshold: 1 }, [sign], outages).overdueAt)
-      .filter((other) => other > now);
-    return earliest(overdueAt, ...others);
+      .map((sign) => deadline({ ...expectation, threshold: 1 }, [sign], outages))
+      .flatMap((other) => [other.expectedAt, other.overdueAt]);
+    return earliest(overdueAt, ...[expectedAt, ...others].filter((other) => other > now));
   }
   if (now < expectedAt) return expectedAt;
   const following = expectation.next(now) ?? NEVER;

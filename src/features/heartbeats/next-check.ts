@@ -12,6 +12,8 @@ export interface Check {
   awaitedAt: Date | null;
   /** The maintenance window that holds back its alert. */
   heldBy: number | null;
+  /** It has not reported when it was expected, or a window holds back its alert. */
+  late: boolean;
 }
 
 export interface Watched {
@@ -27,11 +29,12 @@ export function nextCheckOf(watched: Watched, at: Date, outages: readonly Outage
   const { serviceId, expectation, signs, alert } = watched;
   if (alert !== null) {
     const { until } = missedPeriods(expectation, alert.periodFrom, alert.periodFrom, signs, outages);
-    return { serviceId, checkAt: until, alertId: alert.alertId, awaitedAt: null, heldBy: null };
+    return { serviceId, checkAt: until, alertId: alert.alertId, awaitedAt: null, heldBy: null, late: false };
   }
-  const awaitedAt = awaited(watched, outages);
   const checkAt = nextLook(expectation, signs, at, outages);
-  return { serviceId, checkAt, alertId: null, awaitedAt, heldBy: null };
+  const { expectedAt } = deadline(expectation, signs, outages);
+  const awaitedAt = awaited(watched, outages);
+  return { serviceId, checkAt, alertId: null, awaitedAt, heldBy: null, late: expectedAt < at };
 }
 
 /**
@@ -42,7 +45,8 @@ export function heldCheckOf(watched: Watched, hold: Hold, at: Date, outages: rea
   const { serviceId, expectation } = watched;
   const following = expectation.mode === 'cron' ? expectation.next(at) : null;
   const checkAt = following === null || following > hold.until ? hold.until : following;
-  return { serviceId, checkAt, alertId: null, awaitedAt: awaited(watched, outages), heldBy: hold.windowId };
+  const awaitedAt = awaited(watched, outages);
+  return { serviceId, checkAt, alertId: null, awaitedAt, heldBy: hold.windowId, late: true };
 }
 
 function awaited({ expectation, signs }: Watched, outages: readonly Outage[]): Date | null {
@@ -51,7 +55,7 @@ function awaited({ expectation, signs }: Watched, outages: readonly Outage[]): D
 
 /** No further look: the service is inactive. */
 export function noCheck(serviceId: number): Check {
-  return { serviceId, checkAt: null, alertId: null, awaitedAt: null, heldBy: null };
+  return { serviceId, checkAt: null, alertId: null, awaitedAt: null, heldBy: null, late: false };
 }
 
 /**
@@ -61,5 +65,5 @@ export function noCheck(serviceId: number): Check {
 export function keptCheck(before: Pick<Check, 'heldBy'> & { checkAt: Date | null }, next: Check): Check {
   const { checkAt, heldBy } = before;
   const isEarlier = checkAt !== null && (next.checkAt === null || checkAt < next.checkAt);
-  return { ...next, heldBy, checkAt: isEarlier ? checkAt : next.checkAt };
+  return { ...next, heldBy, late: true, checkAt: isEarlier ? checkAt : next.checkAt };
 }

@@ -53,7 +53,7 @@ const IS_RUN_SIGNAL = `(run_id is not null and status in ('STARTED', 'COMPLETED'
  * Stores the signs of life of healthy services in one statement: events and states, rows locked in id order.
  * Each state is looked up by its id: a join over all of them is planned as a comparison of every item with every
  * service as long as the tables have no statistics, five times as slow.
- * Only `last_*`, `signs` change, none of them indexed, so that the row is updated in place (HOT).
+ * Only `last_*`, `signs` and `late` change, none of them indexed, so that the row is updated in place (HOT).
  */
 const recordStatement = (ways: readonly Way[]) => ({
   name: `record-healthy-${ways.join('-')}`,
@@ -95,6 +95,8 @@ const recordStatement = (ways: readonly Way[]) => ({
           else (select array_agg(sign order by sign desc) from unnest(newest.signs || state.signs) sign)[1:newest.threshold]
         end,
         ever_alive = true,
+        -- One sign ends it, or the next look of the detector.
+        late = state.late and newest.threshold > 1,
         last_status = case
           when newest.signs[1] >= coalesce(state.last_heartbeat_at, newest.signs[1]) then newest.status
           else state.last_status

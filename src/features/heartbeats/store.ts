@@ -183,14 +183,16 @@ export async function saveChecks(db: Database, checks: readonly Check[]): Promis
   if (checks.length === 0) return;
   await db.query(sql`
     update medic.service_state state set
-      check_at = next.check_at, alert_id = next.alert_id, awaited_at = next.awaited_at, held_by = next.held_by
+      check_at = next.check_at, alert_id = next.alert_id, awaited_at = next.awaited_at, held_by = next.held_by,
+      late = next.late
     from unnest(
       ${checks.map((check) => check.serviceId)}::int[],
       ${checks.map((check) => check.checkAt)}::timestamptz[],
       ${checks.map((check) => check.alertId)}::bigint[],
       ${checks.map((check) => check.awaitedAt)}::timestamptz[],
-      ${checks.map((check) => check.heldBy)}::int[]
-    ) as next (service_id, check_at, alert_id, awaited_at, held_by)
+      ${checks.map((check) => check.heldBy)}::int[],
+      ${checks.map((check) => check.late)}::boolean[]
+    ) as next (service_id, check_at, alert_id, awaited_at, held_by, late)
     where state.service_id = next.service_id`);
 }
 
