@@ -14,7 +14,7 @@ create table medic.event_outbox (
   occurred_at timestamptz(3),
   -- What is left of a deleted object.
   remains jsonb
-);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- The stream itself. One publisher at a time appends, so that positions grow in the order of its commits.
 create table medic.events (
@@ -24,7 +24,7 @@ create table medic.events (
     'alert.closed', 'execution.created', 'execution.updated')),
   occurred_at timestamptz(3) not null,
   data jsonb not null
-);
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- The state in which the stream has shown each service last: a state follows from the time, too, so that only the
 -- comparison tells whether it has changed.

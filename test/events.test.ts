@@ -441,3 +441,28 @@ test('a server that stops ends its streams in order and does not wait for those 
   expect(await source.ended).toBe('ended');
   stuck.destroy();
 });
+
+test('a process that was too slow to read events that are gone sends its readers to read everything anew', async () => {
+  const source = await open();
+  await medic.db.transaction(async (tx) => {
+    await tx.query(sql`
+      insert into medic.events (type, occurred_at, data)
+      select 'service.deleted', ${medic.clock.now()}, '{}' from generate_series(1, 3000)`);
+    await tx.query(sql`
+      delete from medic.events where position <= (select max(position) - 2000 from medic.events)`);
+  });
+  expect(await source.ended).toBe('broken');
+  const again = await open({ lastEventId: source.lastEventId });
+  await again.until((events) => events[0]?.event === 'reset');
+  await again.close();
+});
+
+test('a comment every 15 s keeps the connection, and tells from where to resume', async () => {
+  const source = await open({ types: 'alert.opened' });
+  const { comments, lastEventId } = source;
+  await registered(medic);
+  await eventually('a comment', 16_000, () => source.comments > comments);
+  expect(Number(source.lastEventId)).toBeGreaterThan(Number(lastEventId));
+  expect(source.events).toEqual([]);
+  await source.close();
+});

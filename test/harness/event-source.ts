@@ -10,7 +10,8 @@ export interface Received {
 export interface SourceOptions {
   types?: string;
   lastEventId?: string | number;
-  authorization?: string;
+  /** Null: none is sent. */
+  authorization?: string | null;
 }
 
 /** A reader of the event stream, by the rules of server-sent events. */
@@ -37,7 +38,7 @@ export class EventSource {
     const response = await fetch(`${url}/v2/events${types === undefined ? '' : `?types=${types}`}`, {
       signal: abort.signal,
       headers: {
-        authorization,
+        ...(authorization === null ? {} : { authorization }),
         accept: 'text/event-stream',
         ...(lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) }),
       },

@@ -37,7 +37,7 @@ export function narrate(changes: readonly Caught[], scene: Scene): Told {
     const { type, object_id: id } = change;
     const tell = (as: EventType, data: object) =>
       told.events.push({ type: as, occurred_at: change.occurred_at ?? scene.now, data });
-    if (!type.startsWith('service.')) {
+    if (type.startsWith('alert.')) {
       const alert = scene.alerts.get(id);
       if (alert !== undefined) tell(type, alert);
       continue;

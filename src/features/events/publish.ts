@@ -8,7 +8,7 @@ import * as store from './store.ts';
 /** Changes of one transaction of the publisher. */
 const BATCH = 500;
 /** Events that stay: more than any reader may resume from, for processes that are slow to read. */
-const KEPT = 5_000;
+const KEPT = 2_000;
 
 export interface PublishContext {
   db: DatabasePool;

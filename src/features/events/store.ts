@@ -16,7 +16,8 @@ const PUBLISHER_LOCK = 8_439_221;
 export async function isAnythingWaiting(db: Database): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'events-waiting',
-    text: 'select from medic.event_outbox limit 1',
+    // By the index, which soon skips the rows that were taken.
+    text: 'select from medic.event_outbox order by outbox_id limit 1',
   });
   return rowCount === 1;
 }
@@ -76,6 +77,13 @@ export async function listNewest(db: Database, limit: number): Promise<Event[]> 
   const { rows } = await db.query<Event>(sql`
     select position, type, occurred_at, data from medic.events order by position desc limit ${limit}`);
   return rows.reverse();
+}
+
+/** The first position that was not trimmed, or null. */
+export async function firstPosition(db: Database): Promise<number | null> {
+  const { rows } = await db.query<{ position: number | null }>(sql`
+    select min(position) as position from medic.events`);
+  return rows[0]?.position ?? null;
 }
 
 /** The states that the stream has told of services. */

@@ -21,6 +21,8 @@ const CHECK_KEYS_MS = 2_000;
 const SIGN_OF_LIFE_MS = 15_000;
 const MOST_READERS = 1_000;
 
+const STOPPING = new MedicError('overloaded', 'Medic is stopping, try again');
+
 interface Joining {
   subscription: Subscription;
   resolve: (stream: Readable) => void;
@@ -69,6 +71,7 @@ export class EventStream {
    * `overloaded` when there are too many already.
    */
   open(subscription: Subscription): Promise<Readable> {
+    if (this.#stop.signal.aborted) throw STOPPING;
     if (this.#readers.size + this.#joining.length >= MOST_READERS) {
       throw new MedicError('overloaded', 'Too many event streams are open, try again');
     }
@@ -82,9 +85,9 @@ export class EventStream {
   async close(): Promise<void> {
     this.#stop.abort();
     clearInterval(this.#signsOfLife);
-    this.#refuse(this.#joining, new MedicError('overloaded', 'Medic is stopping, try again'));
-    for (const reader of this.#readers) reader.end();
+    this.#refuse(this.#joining, STOPPING);
     await this.#loop;
+    for (const reader of this.#readers) reader.end();
   }
 
   async #round(): Promise<void> {
@@ -112,14 +115,16 @@ export class EventStream {
   async #read(): Promise<void> {
     const { db } = this.#context;
     const window = this.#window;
-    if (window === undefined) {
-      const newest = await store.listNewest(db, RESUMABLE + 1);
-      this.#window = windowOf(newest);
+    const first = await store.firstPosition(db);
+    // Readers for whom this process was too slow fall out of the new window, and are told when they come back.
+    if (window === undefined || (first !== null && first > window.last + 1)) {
+      this.#window = windowOf(await store.listNewest(db, RESUMABLE + 1));
       return;
     }
-    for (let rows = await store.listAfter(db, window.last, BATCH); rows.length > 0; ) {
-      window.append(rows.map(ready));
-      rows = rows.length < BATCH ? [] : await store.listAfter(db, window.last, BATCH);
+    for (let more = true; more; ) {
+      const events = await store.listAfter(db, window.last, BATCH);
+      window.append(events.map(ready));
+      more = events.length === BATCH;
     }
   }
 
