@@ -459,6 +459,7 @@ test('a process that was too slow to read events that are gone sends its readers
 
 test('a comment every 15 s keeps the connection, and tells from where to resume', async () => {
   const source = await open({ types: 'alert.opened' });
+  await eventually('the first comment', 2_000, () => source.comments === 1);
   const { comments, lastEventId } = source;
   await registered(medic);
   await eventually('a comment', 16_000, () => source.comments > comments);
