@@ -76,21 +76,29 @@ begin
   return null;
 end $$;
 
--- Every heartbeat updates this table: the condition lets only those through that may change what is shown.
+-- Every heartbeat updates this table: the condition lets only those through that may change what is shown. That a
+-- service goes down and comes back is told with its alert.
 create trigger state_may_have_changed after update on medic.service_state
   for each row when (
-    old.alert_id is distinct from new.alert_id
-    or old.ever_alive <> new.ever_alive
+    old.ever_alive <> new.ever_alive
     or (old.last_status = 'DEGRADED') is distinct from (new.last_status = 'DEGRADED')
     or old.late or new.late)
   execute function medic.tell_state_change();
 
+-- Ten thousand may open at once.
+create function medic.tell_opened_alerts() returns trigger language plpgsql as $$
+begin
+  insert into medic.event_outbox (type, object_id, occurred_at)
+  select 'alert.opened', alert_id, created_at from opened;
+  return null;
+end $$;
+
+create trigger alert_opened after insert on medic.alerts referencing new table as opened
+  for each statement execute function medic.tell_opened_alerts();
+
 create function medic.tell_alert_change() returns trigger language plpgsql as $$
 begin
-  if tg_op = 'INSERT' then
-    insert into medic.event_outbox (type, object_id, occurred_at)
-    values ('alert.opened', new.alert_id, new.created_at);
-  elsif new.state = 'closed' and old.state <> 'closed' then
+  if new.state = 'closed' and old.state <> 'closed' then
     insert into medic.event_outbox (type, object_id, occurred_at)
     values ('alert.closed', new.alert_id, new.closed_at);
   else
@@ -101,8 +109,6 @@ begin
   return null;
 end $$;
 
-create trigger alert_opened after insert on medic.alerts
-  for each row execute function medic.tell_alert_change();
 create trigger alert_changed after update on medic.alerts
   for each row when (
     (old.state, old.cycle, old.acknowledged_at, old.report_message)

@@ -7,7 +7,10 @@ const earlier = new Date('2040-03-01T11:59:59.000Z');
 const UP = { service_id: 1, state: 'up' };
 const scene: Scene = {
   services: new Map([[1, UP]]),
-  alerts: new Map([[7, { alert_id: 7 }]]),
+  alerts: new Map([
+    [7, { alert_id: 7, kind: 'service', service_id: 1 }],
+    [9, { alert_id: 9, kind: 'stale_job', service_id: 1 }],
+  ]),
   told: new Map([[1, 'new']]),
   now,
 };
@@ -61,6 +64,16 @@ test('of a service that is gone its names are told, and its state no more', () =
   expect(states).toEqual(new Map([[2, null]]));
 });
 
+test('an alert that opens or closes tells the state of its service, one of a run does not', () => {
+  expect(namesOf([caught('alert.opened', 7), caught('service.state', 1)])).toEqual([
+    'alert.opened',
+    'service.state',
+  ]);
+  expect(namesOf([caught('alert.closed', 7)])).toEqual(['alert.closed', 'service.state']);
+  expect(namesOf([caught('alert.opened', 9)])).toEqual(['alert.opened']);
+  expect(namesOf([caught('alert.updated', 7)])).toEqual(['alert.updated']);
+});
+
 test('an alert that is gone is not told of', () => {
-  expect(namesOf([caught('alert.closed', 8), caught('alert.closed', 7)])).toEqual(['alert.closed']);
+  expect(namesOf([caught('alert.closed', 8), caught('alert.closed', 9)])).toEqual(['alert.closed']);
 });

@@ -14,7 +14,7 @@ export interface Caught {
 /** What the objects look like now; those that are gone are absent. */
 export interface Scene {
   services: ReadonlyMap<number, { state: string }>;
-  alerts: ReadonlyMap<number, object>;
+  alerts: ReadonlyMap<number, { kind: string; service_id: number }>;
   /** The states of services that were told last. */
   told: ReadonlyMap<number, string>;
   now: Date;
@@ -27,7 +27,8 @@ export interface Told {
 }
 
 /**
- * What the stream tells of changes, in their order. A state is told when it differs from the one that was told last.
+ * What the stream tells of changes, in their order. A state is told when it differs from the one that was told last,
+ * which an alert that opens or closes may have changed, too.
  * Of what happened to a service that is gone meanwhile, its names are told.
  */
 export function narrate(changes: readonly Caught[], scene: Scene): Told {
@@ -39,7 +40,9 @@ export function narrate(changes: readonly Caught[], scene: Scene): Told {
       told.events.push({ type: as, occurred_at: change.occurred_at ?? scene.now, data });
     if (type.startsWith('alert.')) {
       const alert = scene.alerts.get(id);
-      if (alert !== undefined) tell(type, alert);
+      if (alert === undefined) continue;
+      tell(type, alert);
+      if (alert.kind === 'service' && type !== 'alert.updated') tellState(alert.service_id, tell);
       continue;
     }
     if (type === 'service.deleted') {
@@ -52,12 +55,18 @@ export function narrate(changes: readonly Caught[], scene: Scene): Told {
       if (type !== 'service.state') tell(type, remains.get(id) ?? { service_id: id });
       continue;
     }
-    const before = told.states.get(id) ?? scene.told.get(id);
     if (type !== 'service.state') tell(type, service);
-    if (type !== 'service.created' && before !== service.state) tell('service.state', service);
-    told.states.set(id, service.state);
+    if (type === 'service.created') told.states.set(id, service.state);
+    else tellState(id, tell);
   }
   return told;
+
+  function tellState(id: number, tell: (type: EventType, data: object) => void): void {
+    const service = scene.services.get(id);
+    if (service === undefined || service.state === (told.states.get(id) ?? scene.told.get(id))) return;
+    tell('service.state', service);
+    told.states.set(id, service.state);
+  }
 }
 
 /** The last of what one transaction did to an object in one respect. */

@@ -33,10 +33,13 @@ export async function publish({ db, clock, baseUrl }: PublishContext): Promise<n
     const ids = (prefix: string) => [
       ...new Set(changes.filter(({ type }) => type.startsWith(prefix)).map((change) => change.object_id)),
     ];
-    const serviceIds = ids('service.');
+    const alerts = await alertsById(tx, ids('alert.'));
+    const serviceIds = [
+      ...new Set([...ids('service.'), ...[...alerts.values()].map((alert) => alert.service_id)]),
+    ];
     const { events, states } = narrate(changes, {
       services: await servicesById(tx, serviceIds, { now, baseUrl }),
-      alerts: await alertsById(tx, ids('alert.')),
+      alerts,
       told: await store.toldStates(tx, serviceIds),
       now,
     });
