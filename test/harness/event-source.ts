@@ -12,6 +12,7 @@ export interface SourceOptions {
   lastEventId?: string | number;
   /** Null: none is sent. */
   authorization?: string | null;
+  cookie?: string;
 }
 
 /** A reader of the event stream, by the rules of server-sent events. */
@@ -33,13 +34,14 @@ export class EventSource {
   }
 
   static async open(url: string, options: SourceOptions = {}): Promise<EventSource> {
-    const { types, lastEventId, authorization = AUTHORIZATION } = options;
+    const { types, lastEventId, authorization = AUTHORIZATION, cookie } = options;
     const abort = new AbortController();
     const response = await fetch(`${url}/v2/events${types === undefined ? '' : `?types=${types}`}`, {
       signal: abort.signal,
       headers: {
         ...(authorization === null ? {} : { authorization }),
         accept: 'text/event-stream',
+        ...(cookie === undefined ? {} : { cookie }),
         ...(lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) }),
       },
     });

@@ -101,7 +101,7 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
         headers,
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
-      const text = await response.text();
+      const text = await textOf(response);
       return { status: response.status, headers: response.headers, body: parse(text) };
     },
     async advance(duration) {
@@ -137,6 +137,13 @@ export async function startTestMedic(environment: Record<string, string> = {}): 
     },
   };
   return medic;
+}
+
+/** An event stream goes on for ever: that it began is all of its answer. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) return response.text();
+  await response.body?.cancel();
+  return '';
 }
 
 async function createAdminKey({ context: { db, clock }, keys }: Parts): Promise<void> {

@@ -15,6 +15,8 @@ export interface Exchange {
   patienceMs?: number;
 }
 
+const EVENT_STREAM = /^HTTP.{1,2000}content-type: text\/event-stream/is;
+
 /**
  * Sends bytes over a connection of its own and reads until the server closes it, or until patience ends.
  * @returns what arrived, and whether the server closed.
@@ -32,6 +34,10 @@ export async function exchange(
   await once(socket, 'connect');
   const closed = new Promise<boolean>((resolve) => {
     socket.once('end', () => resolve(true));
+    // An event stream goes on for ever: its beginning is its answer.
+    socket.on('data', () => {
+      if (EVENT_STREAM.test(String(chunks[0]))) resolve(true);
+    });
     socket.once('close', () => resolve(true));
     setTimeout(() => resolve(false), patienceMs).unref();
   });
@@ -60,7 +66,9 @@ export function answersIn(text: string, head = false): RawAnswer[] {
       }),
     );
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1]);
-    const length = head && status !== 431 ? 0 : Number(headers['content-length'] ?? 0);
+    // What comes in chunks is the last answer here; its chunks are not taken apart.
+    const chunked = headers['transfer-encoding'] === 'chunked' ? rest.length : 0;
+    const length = head && status !== 431 ? 0 : Number(headers['content-length'] ?? chunked);
     answers.push({ status, headers, body: rest.slice(end + 4, end + 4 + length) });
     rest = rest.slice(end + 4 + length);
   }

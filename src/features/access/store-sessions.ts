@@ -47,3 +47,11 @@ export async function deleteEndedSessions(db: Database, now: Date): Promise<void
 export async function deleteSessionsOf(db: Database, apiKeyId: number): Promise<void> {
   await db.query(sql`delete from medic.sessions where api_key_id = ${apiKeyId}`);
 }
+
+/** Which of some sessions there are still. @param ids SHA-256 of their cookies, URL-safe base64. */
+export async function listSessions(db: Database, ids: readonly string[], now: Date): Promise<string[]> {
+  const tokens = ids.map((id) => Buffer.from(id, 'base64url'));
+  const { rows } = await db.query<{ token_hash: Buffer }>(sql`
+    select token_hash from medic.sessions where token_hash = any(${tokens}) and expires_at > ${now}`);
+  return rows.map((row) => row.token_hash.toString('base64url'));
+}

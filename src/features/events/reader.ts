@@ -21,8 +21,8 @@ export interface Subscription {
 export class Reader {
   readonly stream: Readable;
   readonly identity: Identity;
-  /** Of the key with which it was opened; undefined: it needs none. */
-  readonly standing: string | undefined;
+  /** Of its caller when it was opened. */
+  readonly standing: string;
   readonly #types: ReadonlySet<EventType> | null;
   readonly #window: () => Window;
   #position: number;
@@ -33,7 +33,7 @@ export class Reader {
 
   constructor(
     { identity, types }: Subscription,
-    standing: string | undefined,
+    standing: string,
     start: { position: number; greeting: string },
     window: () => Window,
   ) {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { MedicError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logging.ts';
 import { repeat } from '../../platform/repeat.ts';
-import { standingKeys } from '../access/standing.ts';
+import { standingOf } from '../access/standing.ts';
 import type { Event } from './event.ts';
 import { comment, frame, reset } from './frame.ts';
 import { type PublishContext, publishAll } from './publish.ts';
@@ -134,26 +134,22 @@ export class EventStream {
     if (joining.length === 0 && !due) return;
     const { db, clock } = this.#context;
     const now = clock.now();
-    const ids = [...this.#readers, ...joining.map(({ subscription }) => subscription)].flatMap(
-      ({ identity: { apiKeyId } }) => (apiKeyId === null ? [] : [apiKeyId]),
+    const callers = [...this.#readers, ...joining.map(({ subscription }) => subscription)].map(
+      ({ identity }) => identity,
     );
-    const standing = await standingKeys(db, [...new Set(ids)], { scope: 'read', now });
+    const standing = await standingOf(db, callers, { scope: 'read', now });
     this.#nextCheck = performance.now() + CHECK_KEYS_MS;
     for (const reader of this.#readers) {
-      const { apiKeyId } = reader.identity;
-      if (apiKeyId !== null && standing.get(apiKeyId) !== reader.standing) reader.end();
+      if (standing(reader.identity) !== reader.standing) reader.end();
     }
     for (const { subscription, resolve, reject } of joining) {
-      const { apiKeyId } = subscription.identity;
-      if (apiKeyId === null || standing.has(apiKeyId)) {
-        resolve(this.#join(subscription, standing.get(apiKeyId ?? 0), now));
-      } else {
-        reject(new MedicError('unauthorized', 'Invalid API key'));
-      }
+      const stands = standing(subscription.identity);
+      if (stands === null) reject(new MedicError('unauthorized', 'Invalid API key'));
+      else resolve(this.#join(subscription, stands, now));
     }
   }
 
-  #join(subscription: Subscription, standing: string | undefined, now: Date): Readable {
+  #join(subscription: Subscription, standing: string, now: Date): Readable {
     const window = () => this.#window ?? new Window(0, 0);
     const { last } = window();
     const { after } = subscription;
