@@ -81,6 +81,7 @@ end $$;
 create trigger state_may_have_changed after update on medic.service_state
   for each row when (
     old.ever_alive <> new.ever_alive
+    or old.failure_uncleared <> new.failure_uncleared
     or (old.last_status = 'DEGRADED') is distinct from (new.last_status = 'DEGRADED')
     or old.late or new.late)
   execute function medic.tell_state_change();

@@ -115,6 +115,27 @@ async function acknowledge(id: number) {
   resultsOf(await medic.call('POST', `/v2/alerts/${active_alert_id}/acknowledge`, {}));
 }
 
+test('an alert that a maintenance window holds back is told as late, then as down', async () => {
+  const { service_id, heartbeat_name } = await registered(medic, { alert_interval_seconds: 3600 });
+  const source = await open({ types: 'service.state,alert.opened' });
+  const from = medic.clock.now().getTime();
+  const window = {
+    name: 'planned',
+    start_time: new Date(from - 1_000).toISOString(),
+    end_time: new Date(from + 10_000).toISOString(),
+    service_ids: [service_id],
+  };
+  resultsOf(await medic.call('POST', '/v2/maintenance-windows', window), 201);
+  await beat(heartbeat_name, 'DOWN');
+  await source.until((events) => events.length === 1);
+  expect(source.events[0]?.data.data).toMatchObject({ service_id, state: 'late' });
+  await medic.advance('11s');
+  await source.until((events) => events.length === 3);
+  expect(source.events.map(({ event }) => event)).toEqual(['service.state', 'alert.opened', 'service.state']);
+  expect(source.events[2]?.data.data).toMatchObject({ service_id, state: 'down' });
+  await source.close();
+});
+
 test('a mute that ends by itself is told', async () => {
   const { service_id } = await registered(medic);
   const source = await open({ types: 'service.updated' });

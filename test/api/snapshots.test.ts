@@ -258,6 +258,20 @@ test('a deleted service comes back with its id, name and ping key, without its e
   expect(next.service_id).toBeGreaterThan(id);
 });
 
+test('a team and a schedule that were deleted meanwhile do not come back with the service', async () => {
+  const team = resultsOf(await medic.call('POST', '/v2/teams', { name: 'Gone' }), 201);
+  const { service_id: id } = await registered(medic, { team_id: team.team_id });
+  resultsOf(await patch(id, { team_id: null }));
+  const { snapshot_id, action_type } = await newestOf(id);
+  expect(action_type).toBe('team_change');
+  resultsOf(await medic.call('DELETE', `/v2/services/${id}`));
+  const { snapshot_id: deletion } = await newestOf(id);
+  resultsOf(await medic.call('DELETE', `/v2/teams/${team.team_id}`));
+  resultsOf(await restore(deletion));
+  resultsOf(await restore(snapshot_id));
+  expect((await service(id)).team_id).toBe(null);
+});
+
 test('a deleted service whose name is taken does not come back, until it is free', async () => {
   const { service_id: id, heartbeat_name } = await registered(medic);
   resultsOf(await patch(id, { priority: 'p1' }));

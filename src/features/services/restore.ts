@@ -6,6 +6,7 @@ import { type expectationOf, lockService, watch } from '../heartbeats/watch.ts';
 import type { Author, Deed } from './author.ts';
 import { applySettings, type ManageContext } from './manage.ts';
 import { ruleOf } from './resource.ts';
+import type { Settings } from './settings.ts';
 import { changedFields } from './snapshot-kind.ts';
 import { recordCreation, remember } from './snapshots.ts';
 import type { ServiceRow } from './store.ts';
@@ -53,7 +54,7 @@ async function giveBack(
   deed: Deed,
 ): Promise<void> {
   const settings = store.settingsIn(before);
-  const after = { ...settings, ...store.settingsIn(data) };
+  const after = await withReferences(tx, { ...settings, ...store.settingsIn(data) });
   requireRule({ ...before, ...after });
   const fields = changedFields(settings, after);
   const muteChanges = before.mute_until?.getTime() !== muteEnd(data, deed.at)?.getTime();
@@ -73,7 +74,7 @@ async function bringBack(
   deed: Deed,
 ): Promise<void> {
   const { serviceId, pingKey, data } = gone;
-  const settings = store.settingsIn(data);
+  const settings = await withReferences(tx, store.settingsIn(data));
   const id = await store.insert(tx, {
     serviceId,
     heartbeatName: data.heartbeat_name,
@@ -105,6 +106,12 @@ async function restoreMute(
   } else if (before !== undefined && before.mute_until !== null) {
     await unmute(tx, context, [serviceId], at);
   }
+}
+
+/** A team or schedule that was deleted meanwhile is gone from its services, too. */
+async function withReferences(tx: Transaction, settings: Settings): Promise<Settings> {
+  const missing = await store.missingReference(tx, settings);
+  return missing === undefined ? settings : withReferences(tx, { ...settings, [missing]: null });
 }
 
 /** Until when a service is muted again; a mute that has ended meanwhile is not restored. */

@@ -7,9 +7,7 @@ import { idOf } from '../../http/path-id.ts';
 import type { Router } from '../../http/server.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, Instant, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
-import { recentOutages } from '../heartbeats/liveness.ts';
 import { nameKey } from '../heartbeats/name.ts';
-import { coveringWindows } from '../routing/maintenance.ts';
 import { changeMany } from './bulk.ts';
 import { BulkV2, CreateV2, MuteV2, PatchV2 } from './fields.ts';
 import {
@@ -22,8 +20,9 @@ import {
   unmuteService,
 } from './manage.ts';
 import { muteEnd } from './mute-request.ts';
-import { ruleOf, SERVICE_STATES, ServiceV2, serviceV2, upcoming } from './resource.ts';
+import { ruleOf, SERVICE_STATES, ServiceV2, upcoming } from './resource.ts';
 import * as store from './store.ts';
+import { servicesV2 } from './view.ts';
 
 const tags = ['services'];
 /** Expected times that a single service shows. */
@@ -56,12 +55,7 @@ const ListQuery = Type.Object(
 /** `/v2/services`. */
 export function serviceRoutes(app: Router, context: ManageContext): void {
   const { db, clock, baseUrl } = context;
-  const show = async (rows: store.ServiceRow[]) => {
-    const now = clock.now();
-    const ids = rows.map((row) => row.service_id);
-    const [outages, covering] = await Promise.all([recentOutages(db, now), coveringWindows(db, ids, now)]);
-    return rows.map((row) => serviceV2(row, { baseUrl, outages, covering: covering.get(row.service_id) }));
-  };
+  const show = (rows: store.ServiceRow[]) => servicesV2(db, rows, { now: clock.now(), baseUrl });
   const find = async (id: number) => {
     const service = await store.findById(db, id, clock.now());
     if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
