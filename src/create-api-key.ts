@@ -15,6 +15,9 @@ export interface CreateApiKeyOptions {
   quiet?: boolean;
 }
 
+/** Who does it, in the audit log. */
+const ACTOR = 'system:create-api-key';
+
 const OPTION: Record<string, string> = { name: '--name', scopes: '--scopes', expires_at: '--expires' };
 
 /** `medic create-api-key` (spec 08 section 1). Rejects with a message for the operator. */
@@ -42,8 +45,8 @@ function create(options: CreateApiKeyOptions): Promise<ShownKey> {
     const settings = { name, scopes, expires_at, rate_limits: {} };
     const keys = new KeyVerifier({ db, clock, log });
     const context = { db, clock, keys, authenticates: config.MEDIC_AUTH_MODE !== 'off' };
-    if (options.force === true) return createOrReplaceKey(context, settings);
-    return createKey(context, settings).catch((error: unknown) => {
+    if (options.force === true) return createOrReplaceKey(context, settings, ACTOR);
+    return createKey(context, settings, ACTOR).catch((error: unknown) => {
       const taken = error instanceof MedicError && error.code === 'conflict';
       throw taken ? new Error(`${error.message}; --force replaces it`) : error;
     });

@@ -32,7 +32,9 @@ const nameNo = (n: number) => `SECRET_${String(n).padStart(4, '0')}`;
 const valueNo = (n: number) => `value ${n}`;
 async function fill(count: number, vault = before): Promise<string[]> {
   const names = Array.from({ length: count }, (_, n) => nameNo(n));
-  await Promise.all(names.map((name, n) => createSecret({ db, clock, vault }, { name, value: valueNo(n) })));
+  await Promise.all(
+    names.map((name, n) => createSecret({ db, clock, vault }, { name, value: valueNo(n) }, 'test')),
+  );
   return names;
 }
 async function countSealedWith(vault: Vault): Promise<number> {
@@ -74,7 +76,7 @@ describe('medic rotate-secrets', () => {
 
   test('changes neither values, descriptions nor times', async () => {
     const secret = { name: 'A', value: 'value', description: 'd' };
-    const created = await createSecret({ db, clock, vault: before }, secret);
+    const created = await createSecret({ db, clock, vault: before }, secret, 'test');
     await run().ended();
     const { rows } = await db.query(sql`select name, description, created_at, updated_at from medic.secrets`);
     expect(rows).toEqual([created]);
@@ -83,7 +85,7 @@ describe('medic rotate-secrets', () => {
   test('names what it cannot decrypt, after everything else, and ends with 1', async () => {
     const names = await fill(120);
     const stranger = new Vault({ current: randomBytes(32), previous: undefined });
-    await changeSecret({ db, clock, vault: stranger }, nameNo(5), { value: 'hunter2' });
+    await changeSecret({ db, clock, vault: stranger }, nameNo(5), { value: 'hunter2' }, 'test');
     await db.query(sql`update medic.secrets set sealed = 'nonsense' where name = ${nameNo(110)}`);
     const command = run();
     expect(await command.ended()).toMatchObject({ code: 1 });
@@ -157,7 +159,7 @@ test('while servers change and read secrets, a rotation loses no change', async 
       const name = names[((n * 7 + writer * 100) % 100) + writer * 100] ?? '';
       const value = `changed ${writer} ${n}`;
       // A server that was not restarted yet still seals with the old key.
-      await changeSecret({ db, clock, vault: writer === 0 ? before : during }, name, { value });
+      await changeSecret({ db, clock, vault: writer === 0 ? before : during }, name, { value }, 'test');
       written.set(name, value);
     }
   });

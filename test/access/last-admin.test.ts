@@ -71,8 +71,8 @@ test('of two admins that are revoked at the same moment one stays, in ten attemp
     const [one, two] = [medic.connect(2), medic.connect(2)];
     pools.push(one, two);
     const outcomes = await Promise.allSettled([
-      revokeKey(medic.another(one).access, adminId),
-      revokeKey(medic.another(two).access, other),
+      revokeKey(medic.another(one).access, adminId, 'one'),
+      revokeKey(medic.another(two).access, other, 'two'),
     ]);
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
     const left = await admins();

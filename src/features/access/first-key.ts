@@ -8,12 +8,14 @@ import { ConfigurationError } from '../../platform/environment.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import { isWellFormed, prefixOf } from './key.ts';
 import type { KeySettings } from './key-settings.ts';
-import { type AccessContext, generate, replaceSecret, secretOf, settingsOf } from './manage.ts';
+import { type AccessContext, generate, insertKey, replaceSecret, secretOf, updateKey } from './manage.ts';
 import { SCOPES } from './scope.ts';
 import { findByPrefix, type KeyRow } from './store.ts';
 import * as store from './store-manage.ts';
 
 const ADMIN: KeySettings = { name: 'admin', scopes: [...SCOPES], expires_at: null, rate_limits: {} };
+/** Who does it, in the audit log. */
+const ACTOR = 'system:start';
 const VARIABLE = 'MEDIC_ADMIN_API_KEY';
 
 export interface FirstKey extends AccessContext {
@@ -50,7 +52,7 @@ async function generateFirst(tx: Transaction, options: FirstKey, log: Logger): P
   await store.lockKeys(tx);
   if ((await store.count(tx)) > 0) return;
   const { key, secret } = await generate(options);
-  await store.insert(tx, ADMIN, secret, options.clock.now());
+  await insertKey(tx, ADMIN, secret, { actor: ACTOR, at: options.clock.now() });
   await options.show(key);
   tx.afterCommit(() => log.info('the first API key was made'));
 }
@@ -58,19 +60,17 @@ async function generateFirst(tx: Transaction, options: FirstKey, log: Logger): P
 async function ensureGiven(tx: Transaction, options: FirstKey, given: string): Promise<void> {
   const { keys, clock } = options;
   await store.lockKeys(tx);
-  const at = clock.now();
+  const by = { actor: ACTOR, at: clock.now() };
   const before = await store.findByName(tx, ADMIN.name);
   if (before === undefined || !(await isSame(before, given, options))) {
     await requireFreePrefix(tx, given, before);
     const secret = await secretOf(keys, given);
-    if (before === undefined) await store.insert(tx, ADMIN, secret, at);
-    else await replaceSecret(tx, before.api_key_id, secret, at);
+    if (before === undefined) await insertKey(tx, ADMIN, secret, by);
+    else await replaceSecret(tx, before, secret, by);
   }
   if (before === undefined) return;
-  const after = { ...ADMIN, rate_limits: before.rate_limits };
   // An unchanged value rewrites nothing, however often Medic is started.
-  if (JSON.stringify(settingsOf(before)) === JSON.stringify(after)) return;
-  await store.update(tx, before.api_key_id, after, at);
+  await updateKey(tx, before, { ...ADMIN, rate_limits: before.rate_limits }, by);
 }
 
 async function isSame(row: KeyRow, given: string, { keys }: AccessContext): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { needs } from '../../http/access.ts';
+import { actorOf, needs } from '../../http/access.ts';
 import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
 import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import type { Router } from '../../http/server.ts';
@@ -62,8 +62,8 @@ export function secretRoutes(app: Router, context: SecretsContext): void {
       config,
       schema: { tags, summary: 'Store a secret', body: Create, response: answers(201, Secret) },
     },
-    async ({ body }, reply) => {
-      const row = await createSecret(context, body);
+    async (request, reply) => {
+      const row = await createSecret(context, request.body, actorOf(request));
       reply.code(201);
       return ok(shown(row), 'Secret created');
     },
@@ -95,7 +95,10 @@ export function secretRoutes(app: Router, context: SecretsContext): void {
         response: answers(200, Secret),
       },
     },
-    async ({ params, body }) => ok(shown(await changeSecret(context, nameOf(params), body))),
+    async (request) => {
+      const { params, body } = request;
+      return ok(shown(await changeSecret(context, nameOf(params), body, actorOf(request))));
+    },
   );
 
   app.delete(
@@ -109,8 +112,8 @@ export function secretRoutes(app: Router, context: SecretsContext): void {
         response: { 200: EmptyEnvelope, ...failures },
       },
     },
-    async ({ params }) => {
-      await removeSecret(db, nameOf(params));
+    async (request) => {
+      await removeSecret(context, nameOf(request.params), actorOf(request));
       return ok('' as const, 'Secret deleted');
     },
   );

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { needs } from '../../http/access.ts';
+import { actorOf, needs } from '../../http/access.ts';
 import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
 import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
 import { idOf } from '../../http/path-id.ts';
@@ -87,9 +87,10 @@ export function apiKeyRoutes(app: Router, context: AccessContext): void {
       config: needs('admin'),
       schema: { tags, summary: 'Create an API key', body: Create, response: answers(201, ShownApiKey) },
     },
-    async ({ body }, reply) => {
+    async (request, reply) => {
+      const { body } = request;
       const settings = { ...DEFAULTS, ...settingsIn(body, clock.now()), name: keyName(body.name) };
-      const { row, key } = await createKey(context, settings);
+      const { row, key } = await createKey(context, settings, actorOf(request));
       reply.code(201);
       return ok({ ...shown(row), key }, 'API key created: it is shown only now');
     },
@@ -116,10 +117,11 @@ export function apiKeyRoutes(app: Router, context: AccessContext): void {
         response: answers(200, ApiKey),
       },
     },
-    async ({ params, body }) => {
+    async (request) => {
+      const { params, body } = request;
       const id = idOf(params.api_key_id, 'API key');
       if (Object.keys(body).length === 0) return ok(await find(id));
-      return ok(shown(await changeKey(context, id, settingsIn(body, clock.now()))));
+      return ok(shown(await changeKey(context, id, settingsIn(body, clock.now()), actorOf(request))));
     },
   );
 
@@ -134,8 +136,8 @@ export function apiKeyRoutes(app: Router, context: AccessContext): void {
         response: { 200: EmptyEnvelope, ...failures },
       },
     },
-    async ({ params }) => {
-      await revokeKey(context, idOf(params.api_key_id, 'API key'));
+    async (request) => {
+      await revokeKey(context, idOf(request.params.api_key_id, 'API key'), actorOf(request));
       return ok('' as const, 'API key revoked');
     },
   );
@@ -152,8 +154,9 @@ export function apiKeyRoutes(app: Router, context: AccessContext): void {
         response: answers(200, ShownApiKey),
       },
     },
-    async ({ params }) => {
-      const { row, key } = await rotateKey(context, idOf(params.api_key_id, 'API key'));
+    async (request) => {
+      const id = idOf(request.params.api_key_id, 'API key');
+      const { row, key } = await rotateKey(context, id, actorOf(request));
       return ok({ ...shown(row), key }, 'API key rotated: the new one is shown only now');
     },
   );

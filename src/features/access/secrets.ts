@@ -1,14 +1,15 @@
 /**
  * Secrets that playbooks and webhooks use by name (spec 05 section 9). Their values come in and never go out.
  * In: names and values of the operator. Out: rows with sealed values.
- * Crash: each change is one statement.
+ * Crash: each change is one transaction with its audit entry.
  */
 import type { Clock } from '../../platform/clock.ts';
-import type { Database, DatabasePool } from '../../platform/db.ts';
+import type { Database, DatabasePool, Transaction } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { SealedPlace } from '../../platform/rotation.ts';
 import { DecryptionError, type Vault } from '../../platform/vault.ts';
+import { recordEntry } from '../audit/record.ts';
 import * as store from './store-secrets.ts';
 
 export interface SecretsContext {
@@ -26,12 +27,17 @@ const MAX_VALUE_BYTES = 65_536;
 export async function createSecret(
   { db, clock, vault }: SecretsContext,
   { name, value, description }: { name: string; value: string; description?: string | null },
+  actor: string,
 ): Promise<store.SecretRow> {
   const sealed = seal(vault, name, value);
   const secret = { name, sealed, description: description ?? null };
-  const row = await store.insertSecret(db, secret, clock.now());
-  if (row === undefined) throw new MedicError('conflict', `The secret ${name} exists already`);
-  return row;
+  const at = clock.now();
+  return db.transaction(async (tx) => {
+    const row = await store.insertSecret(tx, secret, at);
+    if (row === undefined) throw new MedicError('conflict', `The secret ${name} exists already`);
+    await record(tx, { name, action: 'create', changed_fields: ['name', 'value', 'description'], actor, at });
+    return row;
+  });
 }
 
 /**
@@ -42,18 +48,49 @@ export async function changeSecret(
   { db, clock, vault }: SecretsContext,
   name: string,
   { value, description }: { value?: string; description?: string | null },
+  actor: string,
 ): Promise<store.SecretRow> {
   if (value === undefined && description === undefined) return findSecret(db, name);
   const sealed = value === undefined ? undefined : seal(vault, name, value);
-  return found(name, await store.updateSecret(db, name, { description, sealed }, clock.now()));
+  const changed_fields = [
+    ...(value === undefined ? [] : ['value']),
+    ...(description === undefined ? [] : ['description']),
+  ];
+  const at = clock.now();
+  return db.transaction(async (tx) => {
+    const row = found(name, await store.updateSecret(tx, name, { description, sealed }, at));
+    await record(tx, { name, action: 'update', changed_fields, actor, at });
+    return row;
+  });
 }
 
 export async function findSecret(db: Database, name: string): Promise<store.SecretRow> {
   return found(name, await store.findSecret(db, name));
 }
 
-export async function removeSecret(db: Database, name: string): Promise<void> {
-  if (!(await store.deleteSecret(db, name))) found(name, undefined);
+export async function removeSecret(
+  { db, clock }: SecretsContext,
+  name: string,
+  actor: string,
+): Promise<void> {
+  const at = clock.now();
+  await db.transaction(async (tx) => {
+    if (!(await store.deleteSecret(tx, name))) found(name, undefined);
+    await record(tx, { name, action: 'delete', changed_fields: [], actor, at });
+  });
+}
+
+interface Change {
+  name: string;
+  action: 'create' | 'update' | 'delete';
+  changed_fields: string[];
+  actor: string;
+  at: Date;
+}
+
+function record(tx: Transaction, { name, action, changed_fields, actor, at }: Change): Promise<void> {
+  const details = { entity: 'secret', entity_id: name, action, changed_fields } as const;
+  return recordEntry(tx, { actor, at, action: 'config_changed', details });
 }
 
 /** A page of secrets in order of their names, and how many there are. */

@@ -84,7 +84,8 @@ export type Entity =
   | 'playbook'
   | 'trigger'
   | 'script'
-  | 'secret';
+  | 'secret'
+  | 'api_key';
 
 export type ActionType = keyof Details;
 
