@@ -10,6 +10,7 @@ import {
 } from 'graphile-worker';
 import type { Clock } from './clock.ts';
 import { type Database, type DatabasePool, sql } from './db.ts';
+import { Turn } from './job-turn.ts';
 import { type Logger, named } from './logging.ts';
 
 /** A durable unit of work, added in the transaction of the row it is about. */
@@ -27,9 +28,14 @@ export interface Job {
 /** What a task does with the payload of its jobs. Throwing repeats the job later. */
 export type Task = (payload: Record<string, unknown>) => Promise<void>;
 
-/** Jobs that run at once in one process, and of those the most that one lane may take. */
-const CONCURRENCY = 24;
+/**
+ * Jobs that run at once in one process: they wait for receivers, which costs a socket, and hold no database connection
+ * meanwhile. One lane may take 8 of them, and when half are in use only one, so that hundreds of receivers that never
+ * answer leave room for the next.
+ */
+const CONCURRENCY = 1000;
 const MAX_IN_FLIGHT_PER_LANE = 8;
+const MANY_IN_FLIGHT = CONCURRENCY / 2;
 /** Delayed jobs are looked for this often; new ones are announced at once by NOTIFY. */
 const POLL_INTERVAL_MS = 500;
 const LIVENESS_EVERY_MS = 5_000;
@@ -104,7 +110,9 @@ export class JobRunner {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #tasks: TaskList;
-  readonly #inFlight = new Map<string, number>();
+  /** Jobs in flight by lane. */
+  readonly #lanes = new Map<string, number>();
+  #inFlight = 0;
   readonly #runners = new Set<Runner>();
   #poolId: string | undefined;
   #stopping = false;
@@ -166,9 +174,12 @@ export class JobRunner {
       events.on('pool:fatalError', ({ error }) => reject(error));
     });
     broken.catch(() => {});
-    for (const event of ['job:start', 'worker:getJob:empty', 'worker:getJob:error'] as const) {
-      events.on(event, () => turn.pass());
+    events.on('job:start', () => turn.found());
+    for (const event of ['worker:getJob:empty', 'worker:getJob:error'] as const) {
+      events.on(event, () => turn.foundNothing());
     }
+    // It asks the database no more from here on, so that nobody has to wait.
+    events.on('pool:gracefulShutdown', () => turn.open());
     const runner = await run({
       events,
       pgPool: this.#db.pool,
@@ -204,41 +215,23 @@ export class JobRunner {
   }
 
   #fullLanes(): string[] {
-    return [...this.#inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT_PER_LANE).map(([lane]) => lane);
+    const most = this.#inFlight < MANY_IN_FLIGHT ? MAX_IN_FLIGHT_PER_LANE : 1;
+    return [...this.#lanes].filter(([, count]) => count >= most).map(([lane]) => lane);
   }
 
   async #inLane(flags: Record<string, true> | null, work: () => Promise<void>): Promise<void> {
     const lane = Object.keys(flags ?? {})[0];
     if (lane === undefined) return work();
-    this.#inFlight.set(lane, (this.#inFlight.get(lane) ?? 0) + 1);
+    this.#inFlight += 1;
+    this.#lanes.set(lane, (this.#lanes.get(lane) ?? 0) + 1);
     try {
       await work();
     } finally {
-      const left = (this.#inFlight.get(lane) ?? 1) - 1;
-      if (left === 0) this.#inFlight.delete(lane);
-      else this.#inFlight.set(lane, left);
+      this.#inFlight -= 1;
+      const left = (this.#lanes.get(lane) ?? 1) - 1;
+      if (left === 0) this.#lanes.delete(lane);
+      else this.#lanes.set(lane, left);
     }
-  }
-}
-
-/**
- * One at a time. The runner's workers look for a job in turn, so that each of them sees which lanes the others have
- * filled; all at once they would take any number of jobs of one lane.
- */
-class Turn {
-  #taken = false;
-  readonly #waiting: (() => void)[] = [];
-
-  take(): Promise<void> {
-    if (this.#taken) return new Promise((resolve) => void this.#waiting.push(resolve));
-    this.#taken = true;
-    return Promise.resolve();
-  }
-
-  pass(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#taken = false;
-    else next();
   }
 }
 
