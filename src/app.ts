@@ -1,3 +1,4 @@
+import { secretsFor } from './features/access/secrets.ts';
 import { KeyVerifier } from './features/access/verify.ts';
 import { alertMetrics } from './features/alerts/metrics.ts';
 import { EventStream } from './features/events/stream.ts';
@@ -33,14 +34,22 @@ export function wire(tools: {
   random?: () => number;
 }) {
   const { db, clock, log, metrics, settings } = tools;
-  const forNotifications = notificationMetrics(metrics);
   const limiter = new RateLimiter(tools);
+  const vault = vaultOf(settings);
+  const outbound = new GuardedClient(
+    {
+      hosts: settings.MEDIC_ALLOWED_WEBHOOK_HOSTS ?? new Set(),
+      networks: settings.MEDIC_ALLOWED_WEBHOOK_CIDRS ?? [],
+    },
+    log,
+  );
+  const channels = createChannels({ settings, clock, metrics, outbound });
   const context = {
     db,
     clock,
     log,
     random: tools.random ?? Math.random,
-    vault: vaultOf(settings),
+    vault,
     version: settings.MEDIC_VERSION,
     baseUrl: settings.MEDIC_BASE_URL,
     autoUnmuteHours: settings.ALERT_AUTO_UNMUTE_HOURS,
@@ -56,28 +65,13 @@ export function wire(tools: {
     },
     pagerDuty: { routingKeySet: settings.PAGERDUTY_ROUTING_KEY !== undefined },
     limiter,
-    channels: createChannels(
-      {
-        slackApiUrl: settings.SLACK_API_BASE_URL,
-        slackToken: settings.SLACK_API_TOKEN,
-        pagerDutyEventsUrl: settings.PAGERDUTY_EVENTS_URL,
-        baseUrl: settings.MEDIC_BASE_URL,
-        timeZone: settings.MEDIC_TIMEZONE,
-      },
-      clock,
-      forNotifications,
-    ),
-    outbound: new GuardedClient(
-      {
-        hosts: settings.MEDIC_ALLOWED_WEBHOOK_HOSTS ?? new Set(),
-        networks: settings.MEDIC_ALLOWED_WEBHOOK_CIDRS ?? [],
-      },
-      log,
-    ),
+    channels,
+    outbound,
+    secretsFor: (names: readonly string[]) => secretsFor(db, vault, names),
     judgeHeld,
     heartbeatMetrics: heartbeatMetrics(metrics),
     alertMetrics: alertMetrics(metrics),
-    notificationMetrics: forNotifications,
+    notificationMetrics: notificationMetrics(metrics, channels.keys()),
   };
   const health = new HealthCheck(context);
   registerServiceMetrics(metrics);

@@ -36,7 +36,8 @@ const dumpOf = async () => {
 /** As a Medic without a key wrote them. */
 const makeClear = (destination = 'default') =>
   medic.db.query(sql`
-    update medic.notifications set address = jsonb_build_object('routing_key', ${ROUTING_KEY}::text)
+    update medic.notifications set
+      address = address || jsonb_build_object('credentials', ${JSON.stringify({ routing_key: ROUTING_KEY })}::text)
     where channel = 'pagerduty' and destination = ${destination}`);
 
 test('PagerDuty gets the routing key, and neither database, answers nor log show it', async () => {

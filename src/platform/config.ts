@@ -9,6 +9,7 @@ import {
   oneOf,
   readEnvironment,
   redisUrl,
+  smtpUrl,
   text,
   timeZone,
 } from './environment.ts';
@@ -73,6 +74,8 @@ export const VARIABLES = {
   PAGERDUTY_EVENTS_URL: httpUrl('https://events.pagerduty.com/v2/enqueue'),
   MEDIC_SECRETS_KEY: secretsKey,
   MEDIC_SECRETS_KEY_PREVIOUS: secretsKey,
+  MEDIC_SMTP_URL: smtpUrl(),
+  MEDIC_SMTP_FROM: text(),
   HEARTBEAT_RETENTION_DAYS: integer(30, 8, 3650),
   MEDIC_AUDIT_RETENTION_DAYS: integer(90, 1, 3650),
   MEDIC_HISTORY_RETENTION_DAYS: integer(90, 1, 3650),

@@ -98,6 +98,18 @@ export function redisUrl(): Reader<string | undefined> {
   };
 }
 
+/** An SMTP server, such as `smtp://user:password@host:587`. */
+export function smtpUrl(): Reader<string | undefined> {
+  return (value) => {
+    if (value === undefined) return undefined;
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if ((url?.protocol !== 'smtp:' && url?.protocol !== 'smtps:') || url.hostname === '') {
+      throw new Error('must be an address such as smtp://user:password@host:587');
+    }
+    return value;
+  };
+}
+
 /** A name of the IANA time zone database. */
 export function timeZone(fallback: string): Reader<string> {
   return (value) => {

@@ -2,21 +2,18 @@ import type { Clock } from '../../platform/clock.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
-import { maskOf } from '../../platform/masking.ts';
-import { DecryptionError, type Vault } from '../../platform/vault.ts';
-import { type Address, openAddress } from './address.ts';
-import { ATTEMPT_TIMEOUT_MS, type Channel, type Outcome } from './channels/channel.ts';
+import { ATTEMPT_TIMEOUT_MS, type Outcome } from './channels/channel.ts';
+import { holdBack, learn } from './destination.ts';
 import type { NotificationMetrics } from './metrics.ts';
 import { deliverJob } from './outbox.ts';
+import { type SendContext, send } from './send.ts';
 import type { Attempt, AttemptResult } from './store.ts';
 import * as store from './store.ts';
 
-export interface DeliverContext {
+export interface DeliverContext extends SendContext {
   db: DatabasePool;
   clock: Clock;
   log: Logger;
-  vault: Vault;
-  channels: ReadonlyMap<string, Channel>;
   notificationMetrics: NotificationMetrics;
   /** A number from 0 to 1 for the jitter of waits. */
   random: () => number;
@@ -38,38 +35,24 @@ const STRANDED_AFTER_MS = 60_000;
  * twice; it is never lost.
  */
 export async function deliver(context: DeliverContext, deliveryId: string): Promise<void> {
+  const attempt = await begin(context, deliveryId);
+  if (attempt === undefined) return;
+  const outcome = await send(context, attempt, { ...attempt, deliveryId });
+  await record(context, attempt, outcome);
+}
+
+/** @returns undefined when nothing is to be sent now; whatever else was to be done about that is done. */
+async function begin(context: DeliverContext, deliveryId: string): Promise<Attempt | undefined> {
   const { db, clock } = context;
   const now = clock.now();
-  const attempt = await store.beginAttempt(db, deliveryId, now, new Date(now.getTime() - LEASE_MS));
-  if (attempt === undefined) {
-    if (!(await cancelOvertaken(db, deliveryId))) await comeBackAfterLease(context, deliveryId);
-    return;
-  }
-  const channel = context.channels.get(attempt.channel);
-  const outcome: Outcome =
-    channel === undefined
-      ? { kind: 'failed', code: null, error: `channel ${attempt.channel} is unknown` }
-      : await send(context, channel, attempt);
-  await record(context, attempt, outcome, channel?.waitsSeconds ?? []);
-}
-
-/** A key that is missing may be back at the next attempt. */
-async function send({ vault }: DeliverContext, channel: Channel, attempt: Attempt): Promise<Outcome> {
-  let address: Address;
-  try {
-    address = openAddress(vault, attempt);
-  } catch (error) {
-    if (!(error instanceof DecryptionError)) throw error;
-    return { kind: 'retry', code: null, error: `the credential cannot be decrypted: ${error.message}` };
-  }
-  return discreet(await channel.send({ facts: attempt.facts, address }), address);
-}
-
-/** A receiver that repeats the credential in its answer does not get it stored and shown. */
-function discreet(outcome: Outcome, address: Address): Outcome {
-  const mask = maskOf(address.routing_key === undefined ? [] : [address.routing_key]);
-  const body = outcome.body === undefined || outcome.body === null ? outcome.body : mask(outcome.body);
-  return Object.assign({ ...outcome }, body === undefined ? {} : { body });
+  const leaseStart = new Date(now.getTime() - LEASE_MS);
+  const attempt = await store.beginAttempt(db, deliveryId, now, leaseStart);
+  if (attempt !== undefined) return attempt;
+  if (await cancelOvertaken(db, deliveryId)) return undefined;
+  const held = await holdBack(db, deliveryId, now);
+  if (held === 'probe') return store.beginAttempt(db, deliveryId, now, leaseStart, true);
+  if (held === undefined) await comeBackAfterLease(context, deliveryId);
+  return undefined;
 }
 
 /** A resolve that could not be delivered in time would end the incident of the next failure. */
@@ -87,29 +70,31 @@ async function comeBackAfterLease({ db }: DeliverContext, deliveryId: string): P
   const running = await store.attemptInProgress(db, deliveryId);
   if (running === undefined) return;
   const leaseEnd = new Date(running.started_at.getTime() + LEASE_MS + 1);
-  await addJobs(db, [deliverJob({ deliveryId, ...running }, leaseEnd)]);
+  await addJobs(db, [deliverJob(running, leaseEnd)]);
 }
 
-async function record(
-  context: DeliverContext,
-  attempt: Attempt,
-  outcome: Outcome,
-  waits: readonly number[],
-): Promise<void> {
-  const now = context.clock.now();
-  const result = resultOf(outcome, attempt.attempt, waits, now, context.random);
-  await context.db.transaction(async (tx) => {
+async function record(context: DeliverContext, attempt: Attempt, outcome: Outcome): Promise<void> {
+  const { db, clock, log, channels, random } = context;
+  const now = clock.now();
+  // To a destination that is known to refuse messages for good, one attempt is enough.
+  const waits = attempt.failing && isPermanent(outcome) ? [] : channels.get(attempt.channel)?.waitsSeconds;
+  const result = resultOf(outcome, attempt.attempt, waits ?? [], now, random);
+  await db.transaction(async (tx) => {
     await store.lockAlertOf(tx, attempt.alert_id);
     if (!(await store.finishAttempt(tx, attempt, result, now))) return;
-    const { delivery_id: deliveryId } = attempt;
     if (result.nextAttemptAt !== null) {
-      await addJobs(tx, [deliverJob({ ...attempt, deliveryId }, result.nextAttemptAt)]);
+      await addJobs(tx, [deliverJob(attempt, result.nextAttemptAt)]);
       return;
     }
+    await learn(tx, log, attempt, outcome, now);
     const next = await store.nextInLane(tx, attempt);
-    if (next !== undefined) await addJobs(tx, [deliverJob({ ...attempt, deliveryId: next }, now)]);
+    if (next !== undefined) await addJobs(tx, [deliverJob(next, now)]);
     tx.afterCommit(() => report(context, attempt, result));
   });
+}
+
+function isPermanent(outcome: Outcome): boolean {
+  return outcome.kind !== 'sent' && outcome.permanent === true;
 }
 
 /** What an outcome means for the notification: final, or another attempt at an instant. */
@@ -137,8 +122,10 @@ export function resultOf(
 
 function report({ log, notificationMetrics }: DeliverContext, attempt: Attempt, result: AttemptResult): void {
   const { channel, event, alert_id, delivery_id } = attempt;
-  notificationMetrics.notifications.inc({ channel, event, status: result.status });
-  if (result.status !== 'failed') return;
+  const { status } = result;
+  notificationMetrics.notifications.inc({ channel, event, status });
+  if (channel === 'webhook') notificationMetrics.webhooks.inc({ status });
+  if (status !== 'failed') return;
   named(log, 'notifications').error(
     { alert_id, delivery_id, channel, event, attempts: attempt.attempt, reason: result.error },
     'a notification could not be delivered',
@@ -163,7 +150,7 @@ export async function requeueStranded({ db, clock }: DeliverContext): Promise<nu
   const rows = await store.stranded(db, new Date(now.getTime() - STRANDED_AFTER_MS));
   await addJobs(
     db,
-    rows.map((row) => deliverJob({ ...row, deliveryId: row.delivery_id }, now)),
+    rows.map((row) => deliverJob(row, now)),
   );
   return rows.length;
 }

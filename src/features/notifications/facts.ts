@@ -35,3 +35,13 @@ export interface AlertFacts {
   report: { message: string | null; run_id: string | null };
   acknowledgement: { by: string; comment: string | null } | null;
 }
+
+/** What a test message is made of; `service` is null when it is not about one. */
+export interface TestFacts {
+  event: 'test';
+  occurred_at: string;
+  alert: null;
+  service: AlertFacts['service'] | null;
+}
+
+export type Facts = AlertFacts | TestFacts;

@@ -3,31 +3,26 @@ import type { Metrics } from '../../platform/metrics.ts';
 import * as store from './store.ts';
 
 export interface NotificationMetrics {
-  pagerDutyRequests: Counter<'action' | 'status'>;
-  slackRequests: Counter<'status'>;
   /** Final results. */
   notifications: Counter<'channel' | 'event' | 'status'>;
+  /** Final results of webhooks. */
+  webhooks: Counter<'status'>;
 }
 
-export function notificationMetrics(metrics: Metrics): NotificationMetrics {
+export function notificationMetrics(metrics: Metrics, channels: Iterable<string>): NotificationMetrics {
+  const names = [...channels];
   const pending = metrics.gauge('medic_notifications_pending', 'Notifications not yet final', ['channel']);
   metrics.fromDatabase(['medic_notifications_pending'], async (db) => {
     pending.reset();
-    for (const channel of ['slack', 'pagerduty']) pending.set({ channel }, 0);
+    for (const channel of names) pending.set({ channel }, 0);
     for (const { channel, count } of await store.countUnfinished(db)) pending.set({ channel }, count);
   });
-  const pagerDutyRequests = metrics.counter('medic_pagerduty_requests_total', 'Requests to PagerDuty', [
-    'action',
+  const webhooks = metrics.counter('medic_webhook_deliveries_total', 'Final results of outgoing webhooks', [
     'status',
   ]);
-  const slackRequests = metrics.counter('medic_slack_requests_total', 'Requests to Slack', ['status']);
-  for (const status of ['success', 'failure']) {
-    slackRequests.inc({ status }, 0);
-    for (const action of ['trigger', 'resolve', 'acknowledge']) pagerDutyRequests.inc({ action, status }, 0);
-  }
+  for (const status of ['success', 'failed']) webhooks.inc({ status }, 0);
   return {
-    pagerDutyRequests,
-    slackRequests,
+    webhooks,
     notifications: metrics.counter('medic_notifications_total', 'Final results of notifications', [
       'channel',
       'event',

@@ -3,10 +3,16 @@ import type { Transaction } from '../../platform/db.ts';
 import { addJobs, type Job } from '../../platform/jobs.ts';
 import type { Vault } from '../../platform/vault.ts';
 import { addressSealer } from './address.ts';
+import type { Channel } from './channels/channel.ts';
 import type { NewNotification } from './store.ts';
 import * as store from './store.ts';
 
 export const DELIVER_TASK = 'deliver';
+
+export interface OutboxContext {
+  vault: Vault;
+  channels: ReadonlyMap<string, Channel>;
+}
 
 /**
  * Puts messages into the outbox.
@@ -15,35 +21,25 @@ export const DELIVER_TASK = 'deliver';
  */
 export async function enqueue(
   tx: Transaction,
-  vault: Vault,
+  context: OutboxContext,
   notifications: readonly NewNotification[],
   now: Date,
 ): Promise<void> {
   if (notifications.length === 0) return;
-  const stored = addressSealer(vault);
+  const stored = addressSealer(context);
   const rows = notifications.map((notification) => ({
     ...notification,
     address: stored(notification),
     deliveryId: randomUUID(),
   }));
-  await store.insertNotifications(tx, rows, now);
+  const pending = await store.insertNotifications(tx, rows, now);
   await addJobs(
     tx,
-    rows.filter(({ status }) => status === 'pending').map((row) => deliverJob(row, now)),
+    pending.map((row) => deliverJob(row, now)),
   );
 }
 
 /** The job that makes the next attempt of a notification. */
-export function deliverJob(
-  notification: { deliveryId: string; channel: string; destination: string },
-  runAt: Date,
-): Job {
-  const { deliveryId, channel, destination } = notification;
-  return {
-    task: DELIVER_TASK,
-    payload: { delivery_id: deliveryId },
-    runAt,
-    key: `deliver:${deliveryId}`,
-    lane: `${channel}:${destination}`,
-  };
+export function deliverJob({ delivery_id, lane }: { delivery_id: string; lane: string }, runAt: Date): Job {
+  return { task: DELIVER_TASK, payload: { delivery_id }, runAt, key: `deliver:${delivery_id}`, lane };
 }

@@ -1,6 +1,5 @@
 import { type Database, sql } from '../../platform/db.ts';
 import type { Resealed } from '../../platform/rotation.ts';
-import { identityOf } from './store.ts';
 
 export interface CredentialRow {
   delivery_id: string;
@@ -18,11 +17,11 @@ export async function staleCredentials(
   limit: number,
 ): Promise<CredentialRow[]> {
   const { rows } = await db.query<CredentialRow>(sql`
-    select delivery_id, channel, destination, address ->> 'routing_key' as stored,
-      address ->> 'digest' is null as clear
+    select delivery_id, channel, destination, address ->> 'credentials' as stored,
+      address ->> 'credentials' like '{%' as clear
     from medic.notifications
-    where delivery_id > ${after} and address ->> 'routing_key' <> ''
-      and (address ->> 'digest' is null or split_part(address ->> 'routing_key', ':', 2) <> ${keyId})
+    where delivery_id > ${after} and address ->> 'credentials' <> ''
+      and (address ->> 'credentials' like '{%' or split_part(address ->> 'credentials', ':', 2) <> ${keyId})
     order by delivery_id limit ${limit}`);
   return rows;
 }
@@ -38,11 +37,11 @@ export async function resealCredentials(db: Database, changes: readonly Resealed
     ), unchanged as (
       select notification.delivery_id, change.sealed
       from medic.notifications notification join change on change.delivery_id = notification.delivery_id
-        and change.stored = notification.address ->> 'routing_key'
+        and change.stored = notification.address ->> 'credentials'
       order by notification.delivery_id for no key update of notification skip locked
     )
     update medic.notifications notification set address = notification.address
-      || jsonb_build_object('routing_key', unchanged.sealed, 'digest', ${identityOf(sql`notification`)})
+      || jsonb_build_object('credentials', unchanged.sealed)
     from unchanged where notification.delivery_id = unchanged.delivery_id`);
   return rowCount ?? 0;
 }

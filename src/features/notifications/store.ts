@@ -1,6 +1,7 @@
 import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
-import type { Address } from './address.ts';
+import type { StoredAddress } from './address.ts';
+import type { Address } from './channels/channel.ts';
 import type { AlertFacts } from './facts.ts';
 
 /** A message to be sent, or the record of why it is not. */
@@ -11,22 +12,33 @@ export interface NewNotification {
   event: string;
   /** Free of credentials. */
   destination: string;
+  /** The configuration of the destination with its credentials in clear, or an address of the history as it is. */
   address: Address;
   status: 'pending' | 'skipped' | 'cancelled';
   /** Why it is not sent. */
   error: string | null;
+  /** The webhook or target that it is written for. */
+  webhookId?: number | null;
+  targetId?: number | null;
 }
 
+/** A notification that has or gets a job. */
+export interface Queued {
+  delivery_id: string;
+  lane: string;
+}
+
+/** @returns those that are pending. */
 export async function insertNotifications(
   db: Database,
-  rows: readonly (NewNotification & { deliveryId: string })[],
+  rows: readonly (NewNotification & { deliveryId: string; address: StoredAddress })[],
   now: Date,
-): Promise<void> {
-  await db.query(sql`
+): Promise<Queued[]> {
+  const inserted = await db.query<Queued & { status: string }>(sql`
     insert into medic.notifications (delivery_id, alert_id, alert_event_id, channel, event, destination, address,
-      status, error, created_at, next_attempt_at)
-    select delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, ${now},
-      case when status = 'pending' then ${now}::timestamptz end
+      status, error, webhook_id, target_id, created_at, next_attempt_at)
+    select delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, webhook_id,
+      target_id, ${now}, case when status = 'pending' then ${now}::timestamptz end
     from unnest(
       ${rows.map((row) => row.deliveryId)}::uuid[],
       ${rows.map((row) => row.alertId)}::bigint[],
@@ -36,16 +48,14 @@ export async function insertNotifications(
       ${rows.map((row) => row.destination)}::text[],
       ${rows.map((row) => JSON.stringify(row.address))}::jsonb[],
       ${rows.map((row) => row.status)}::text[],
-      ${rows.map((row) => row.error)}::text[]
-    ) with ordinality as
-      new (delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, n)
-    order by n`);
-}
-
-/** What is equal for equal addresses, although a credential is sealed differently each time. */
-export function identityOf(notification: Sql): Sql {
-  const text = sql`coalesce(${notification}.address ->> 'routing_key', ${notification}.address::text)`;
-  return sql`coalesce(${notification}.address ->> 'digest', encode(sha256(convert_to(${text}, 'UTF8')), 'hex'))`;
+      ${rows.map((row) => row.error)}::text[],
+      ${rows.map((row) => row.webhookId ?? null)}::integer[],
+      ${rows.map((row) => row.targetId ?? null)}::integer[]
+    ) with ordinality as new (delivery_id, alert_id, alert_event_id, channel, event, destination, address, status,
+      error, webhook_id, target_id, n)
+    order by n
+    returning delivery_id, lane, status`);
+  return inserted.rows.filter(({ status }) => status === 'pending');
 }
 
 /**
@@ -59,9 +69,20 @@ const OVERTAKEN = sql`
     join medic.notifications trigger on trigger.alert_id = newer.alert_id
     where alert.alert_id = notification.alert_id and alert.kind = 'service' and newer.kind = 'service'
       and trigger.event = 'opened' and trigger.channel = 'pagerduty'
-      and trigger.destination = notification.destination
-      and ${identityOf(sql`trigger`)} = ${identityOf(sql`notification`)}
+      and trigger.lane = notification.lane
       and trigger.status not in ('skipped', 'cancelled'))`;
+
+/** An earlier message of the alert in the same lane is not final. */
+const WAITING = sql`
+  exists (
+    select from medic.notifications earlier
+    where earlier.alert_id = notification.alert_id and earlier.lane = notification.lane
+      and earlier.sequence < notification.sequence and earlier.status in ('pending', 'retrying'))`;
+
+/** A reminder that was not attempted yet, to a destination that refuses messages for good. */
+const HELD_BACK = sql`
+  notification.event = 'reminder' and notification.attempts = 0
+  and exists (select from medic.destinations failing where failing.lane = notification.lane)`;
 
 /** The alert of a notification that was overtaken before it was sent, or undefined. */
 export async function overtakenAlert(db: Database, deliveryId: string): Promise<number | undefined> {
@@ -87,20 +108,25 @@ export interface Attempt {
   event: string;
   destination: string;
   address: Address;
+  lane: string;
   facts: AlertFacts;
   attempt: number;
+  /** The destination refuses messages for good, as far as is known. */
+  failing: boolean;
 }
 
 /**
- * Begins the next attempt of a notification, unless it is final, an earlier one to the same destination is not, it was
- * overtaken, or an attempt that began after `leaseStart` is still without result. An attempt that is older than that and has no
- * result (its worker died) is begun again under the same number.
+ * Begins the next attempt of a notification, unless it is final, an earlier one in its lane is not, it was overtaken, it
+ * is held back, or an attempt that began after `leaseStart` is still without result. An attempt that is older than that
+ * and has no result (its worker died) is begun again under the same number.
+ * @param probe begins it even when it is held back
  */
 export async function beginAttempt(
   db: Database,
   deliveryId: string,
   now: Date,
   leaseStart: Date,
+  probe = false,
 ): Promise<Attempt | undefined> {
   const { rows } = await db.query<Attempt>(sql`
     with next as (
@@ -109,12 +135,7 @@ export async function beginAttempt(
          where done.delivery_id = notification.delivery_id and done.finished_at is not null)::smallint as attempt
       from medic.notifications notification
       where notification.delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
-        and not (${OVERTAKEN})
-        and not exists (
-          select from medic.notifications earlier
-          where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
-            and earlier.destination = notification.destination and earlier.sequence < notification.sequence
-            and earlier.status in ('pending', 'retrying'))
+        and not (${OVERTAKEN}) and (${probe} or not (${HELD_BACK})) and not (${WAITING})
     ), begun as (
       -- The conflict is judged on the newest row, so that of two workers at the same moment one begins.
       insert into medic.delivery_attempts (delivery_id, attempt, started_at)
@@ -129,7 +150,9 @@ export async function beginAttempt(
     where notification.delivery_id = begun.delivery_id and notification.status in ('pending', 'retrying')
       and event.alert_event_id = notification.alert_event_id
     returning notification.delivery_id, notification.alert_id, notification.channel, notification.event,
-      notification.destination, notification.address, event.facts, notification.attempts as attempt`);
+      notification.destination, notification.address, notification.lane, event.facts,
+      notification.attempts as attempt,
+      exists (select from medic.destinations failing where failing.lane = notification.lane) as failing`);
   return rows[0];
 }
 
@@ -137,9 +160,9 @@ export async function beginAttempt(
 export async function attemptInProgress(
   db: Database,
   deliveryId: string,
-): Promise<{ channel: string; destination: string; started_at: Date } | undefined> {
-  const { rows } = await db.query<{ channel: string; destination: string; started_at: Date }>(sql`
-    select notification.channel, notification.destination, attempt.started_at
+): Promise<(Queued & { started_at: Date }) | undefined> {
+  const { rows } = await db.query<Queued & { started_at: Date }>(sql`
+    select notification.delivery_id, notification.lane, attempt.started_at
     from medic.notifications notification
     join medic.delivery_attempts attempt using (delivery_id)
     where delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
@@ -185,17 +208,16 @@ export async function lockAlertOf(db: Database, alertId: number): Promise<void> 
   await db.query(sql`select from medic.alerts where alert_id = ${alertId} for no key update`);
 }
 
-/** The first unfinished notification of an alert to a destination. */
+/** The first unfinished notification of an alert in a lane. */
 export async function nextInLane(
   db: Database,
-  { alert_id, channel, destination }: Attempt,
-): Promise<string | undefined> {
-  const { rows } = await db.query<{ delivery_id: string }>(sql`
-    select delivery_id from medic.notifications
-    where alert_id = ${alert_id} and channel = ${channel} and destination = ${destination}
-      and status in ('pending', 'retrying')
+  { alert_id, lane }: { alert_id: number; lane: string },
+): Promise<Queued | undefined> {
+  const { rows } = await db.query<Queued>(sql`
+    select delivery_id, lane from medic.notifications
+    where alert_id = ${alert_id} and lane = ${lane} and status in ('pending', 'retrying')
     order by sequence limit 1`);
-  return rows[0]?.delivery_id;
+  return rows[0];
 }
 
 /** What was sent, or is about to be, about alerts; oldest first. */
@@ -205,8 +227,10 @@ export interface HistoryRow {
   event: string;
   destination: string;
   address: Address;
-  /** Equal for equal addresses. */
+  /** Equal for equal addresses that the same webhook, target or default route asked for. */
   identity: string;
+  webhook_id: number | null;
+  target_id: number | null;
   status: string;
   /** The most of those that the row stands for. */
   attempts: number;
@@ -224,12 +248,9 @@ export function openings(db: Database, alertIds: readonly number[]): Promise<His
 async function historyWhere(db: Database, condition: Sql): Promise<HistoryRow[]> {
   const { rows } = await db.query<HistoryRow>(sql`
     select alert_id, channel, event, destination, (array_agg(address order by sequence desc))[1] as address,
-      identity, status, max(attempts) as attempts
-    from (
-      select notification.*, ${identityOf(sql`notification`)} as identity
-      from medic.notifications notification where ${condition}
-    ) notification
-    group by alert_id, channel, event, destination, identity, status
+      lane as identity, webhook_id, target_id, status, max(attempts) as attempts
+    from medic.notifications where ${condition}
+    group by alert_id, channel, event, destination, lane, webhook_id, target_id, status
     order by min(sequence)`);
   return rows;
 }
@@ -253,22 +274,15 @@ export async function countUnfinished(db: Database): Promise<{ channel: string; 
 }
 
 /** Notifications that are due since `since` and have no job: none in normal operation. */
-export async function stranded(
-  db: Database,
-  since: Date,
-): Promise<{ delivery_id: string; channel: string; destination: string }[]> {
-  const { rows } = await db.query<{ delivery_id: string; channel: string; destination: string }>(sql`
-    select notification.delivery_id, notification.channel, notification.destination
+export async function stranded(db: Database, since: Date): Promise<Queued[]> {
+  const { rows } = await db.query<Queued>(sql`
+    select notification.delivery_id, notification.lane
     from medic.notifications notification
     where notification.status in ('pending', 'retrying') and notification.next_attempt_at < ${since}
       and not exists (
         select from graphile_worker.jobs job
         where job.key = 'deliver:' || notification.delivery_id::text and job.attempts < job.max_attempts)
-      and not exists (
-        select from medic.notifications earlier
-        where earlier.alert_id = notification.alert_id and earlier.channel = notification.channel
-          and earlier.destination = notification.destination and earlier.sequence < notification.sequence
-          and earlier.status in ('pending', 'retrying'))
+      and not (${WAITING})
     limit 500`);
   return rows;
 }

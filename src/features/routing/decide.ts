@@ -1,3 +1,4 @@
+import type { Address } from '../notifications/channels/channel.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 
 /** The destinations of services that have no targets of their own, from the environment (spec 04 section 2). */
@@ -12,7 +13,7 @@ export interface Earlier {
   channel: string;
   event: string;
   destination: string;
-  address: Readonly<Record<string, string>>;
+  address: Address;
   /** Equal for equal addresses. */
   identity: string;
   status: string;
@@ -30,7 +31,7 @@ export interface Decision {
   channel: string;
   event: string;
   destination: string;
-  address: Readonly<Record<string, string>>;
+  address: Address;
   status: 'pending' | 'skipped' | 'cancelled';
   reason: string | null;
 }

@@ -1,14 +1,12 @@
 import type { Transaction } from '../../platform/db.ts';
-import type { Vault } from '../../platform/vault.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 import { cancelObsolete, historyOf, openingsOf } from '../notifications/history.ts';
-import { enqueue } from '../notifications/outbox.ts';
+import { enqueue, type OutboxContext } from '../notifications/outbox.ts';
 import { slackChannels } from './channels.ts';
 import { type DefaultRoute, decide } from './decide.ts';
 
-export interface RoutingContext {
+export interface RoutingContext extends OutboxContext {
   defaultRoute: DefaultRoute;
-  vault: Vault;
 }
 
 /** A change of an alert that people may be told of. */
@@ -57,7 +55,7 @@ export async function dispatch(
       error: reason,
     }));
   });
-  await enqueue(tx, context.vault, notifications, first.at);
+  await enqueue(tx, context, notifications, first.at);
 }
 
 function idsOf(announcements: readonly Announcement[]): number[] {

@@ -1,33 +1,14 @@
-import type { Clock } from '../../../platform/clock.ts';
-import type { NotificationMetrics } from '../metrics.ts';
-import type { Channel } from './channel.ts';
+import type { Channel, ChannelTools } from './channel.ts';
+import { chat } from './chat.ts';
+import { email } from './email.ts';
 import { pagerDuty } from './pagerduty.ts';
 import { slack } from './slack.ts';
+import { webhook } from './webhook.ts';
 
-export interface ChannelSettings {
-  slackApiUrl: string;
-  slackToken: string | undefined;
-  pagerDutyEventsUrl: string;
-  baseUrl: string;
-  timeZone: string;
-}
+/** Every channel. */
+const CHANNELS = [slack, pagerDuty, webhook, email, chat];
 
 /** Every channel by its name. */
-export function createChannels(
-  settings: ChannelSettings,
-  clock: Clock,
-  metrics: NotificationMetrics,
-): ReadonlyMap<string, Channel> {
-  const {
-    slackApiUrl: apiUrl,
-    slackToken: token,
-    pagerDutyEventsUrl: eventsUrl,
-    baseUrl,
-    timeZone,
-  } = settings;
-  const channels = [
-    slack({ apiUrl, token, timeZone, clock, requests: metrics.slackRequests }),
-    pagerDuty({ eventsUrl, baseUrl, clock, requests: metrics.pagerDutyRequests }),
-  ];
-  return new Map(channels.map((channel) => [channel.name, channel]));
+export function createChannels(tools: ChannelTools): ReadonlyMap<string, Channel> {
+  return new Map(CHANNELS.map((create) => create(tools)).map((channel) => [channel.name, channel]));
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AlertFacts } from '../facts.ts';
 import { dedupKey, pagerDutyEvent } from './pagerduty.ts';
-import { elapsed, slackText } from './slack-text.ts';
+import { slackText } from './slack-text.ts';
+import { elapsed } from './words.ts';
 
 const FACTS: AlertFacts = {
   event: 'opened',

@@ -1,48 +1,65 @@
 import { createHash } from 'node:crypto';
-import type { Counter } from 'prom-client';
+import { Type } from 'typebox';
 import type { Clock } from '../../../platform/clock.ts';
 import { type OutboundResponse, postJson, shortWord } from '../../../platform/outbound.ts';
-import type { AlertFacts } from '../facts.ts';
+import { Text } from '../../../platform/schema.ts';
+import type { AlertFacts, Facts } from '../facts.ts';
 import {
+  type Address,
   ATTEMPT_TIMEOUT_MS,
   type Channel,
+  type ChannelTools,
+  isRefusal,
   type Message,
   type Outcome,
-  retryAfterSeconds,
+  retryOf,
+  textOf,
 } from './channel.ts';
 
-export interface PagerDutyOptions {
-  /** Address of the Events API v2, `PAGERDUTY_EVENTS_URL`. */
-  eventsUrl: string;
-  /** `MEDIC_BASE_URL`. */
-  baseUrl: string;
-  clock: Clock;
-  requests: Counter<'action' | 'status'>;
-}
+const STATUSES = ['success', 'failure'];
 
 /** PagerDuty by its Events API v2: https://developer.pagerduty.com/docs/events-api-v2-overview */
-export function pagerDuty(options: PagerDutyOptions): Channel {
+export function pagerDuty({ settings, clock, metrics }: ChannelTools): Channel {
+  const requests = metrics.counter('medic_pagerduty_requests_total', 'Requests to PagerDuty', [
+    'action',
+    'status',
+  ]);
+  for (const action of ['trigger', 'resolve', 'acknowledge']) {
+    for (const status of STATUSES) requests.inc({ action, status }, 0);
+  }
   return {
     name: 'pagerduty',
     waitsSeconds: [1, 5, 30, 600],
+    target: {
+      schema: Type.Object({ service_key: Text(255) }, { additionalProperties: false }),
+      credentials: ['service_key', 'routing_key'],
+      urls: [],
+      destinationOf: () => 'service key',
+      identityOf: keyOf,
+    },
     send: async (message) => {
-      const event = pagerDutyEvent(message, options.baseUrl);
+      const event = pagerDutyEvent(message, settings.MEDIC_BASE_URL);
       let outcome: Outcome;
       try {
         const response = await postJson({
-          url: options.eventsUrl,
+          url: settings.PAGERDUTY_EVENTS_URL,
           body: event,
           timeoutMs: ATTEMPT_TIMEOUT_MS,
         });
-        outcome = outcomeOf(response, event.dedup_key, options.clock);
+        outcome = outcomeOf(response, event.dedup_key, clock);
       } catch (error) {
         outcome = { kind: 'retry', code: null, error: shortWord(error) };
       }
       const status = outcome.kind === 'sent' ? 'success' : 'failure';
-      options.requests.inc({ action: event.event_action, status });
+      requests.inc({ action: event.event_action, status });
       return outcome;
     },
   };
+}
+
+/** Targets name it as PagerDuty's own screens do, the default route as its API does. */
+function keyOf(address: Address): string {
+  return textOf(address, 'service_key') || textOf(address, 'routing_key');
 }
 
 const ACTION = {
@@ -62,10 +79,11 @@ const SEVERITY: Record<string, string> = {
 };
 
 /** The event for an alert (spec 04 section 7). */
-export function pagerDutyEvent({ facts, address }: Message, baseUrl: string) {
+export function pagerDutyEvent({ facts, address }: Pick<Message, 'facts' | 'address'>, baseUrl: string) {
+  if (facts.event === 'test') return testEvent(facts, keyOf(address), baseUrl);
   const action = ACTION[facts.event];
   const event = {
-    routing_key: address.routing_key ?? '',
+    routing_key: keyOf(address),
     event_action: action,
     dedup_key: dedupKey(facts),
   };
@@ -98,13 +116,30 @@ export function pagerDutyEvent({ facts, address }: Message, baseUrl: string) {
   };
 }
 
-/** PagerDuty takes keys of at most 255 characters; a longer one is cut and made unique by its digest. */
+/** A test pages like an alert, as the least severe one. */
+function testEvent({ service }: Facts, routingKey: string, baseUrl: string) {
+  const name = service?.heartbeat_name ?? 'medic';
+  return {
+    routing_key: routingKey,
+    event_action: 'trigger' as const,
+    dedup_key: short(`medic-${name}-test`),
+    payload: { summary: `Medic - Test message for ${name}`, source: 'medic', severity: 'info' },
+    client: 'Medic Heartbeat Monitor',
+    client_url: baseUrl,
+  };
+}
+
+/** What an incident is known by (spec 04 section 7). */
 export function dedupKey({ alert, service }: Pick<AlertFacts, 'alert' | 'service'>): string {
   const suffix: Record<string, string> = {
     stale_job: `-stale-${alert.run_id}`,
     duration_exceeded: `-duration-${alert.run_id}`,
   };
-  const key = `medic-${service.heartbeat_name}${suffix[alert.kind] ?? ''}`;
+  return short(`medic-${service.heartbeat_name}${suffix[alert.kind] ?? ''}`);
+}
+
+/** PagerDuty takes keys of at most 255 characters; a longer one is cut and made unique by its digest. */
+function short(key: string): string {
   const characters = [...key];
   if (characters.length <= 255) return key;
   return characters.slice(0, 190).join('') + createHash('sha256').update(key).digest('hex');
@@ -113,10 +148,6 @@ export function dedupKey({ alert, service }: Pick<AlertFacts, 'alert' | 'service
 function outcomeOf(response: OutboundResponse, reference: string, clock: Clock): Outcome {
   const { status: code, body } = response;
   if (code === 202) return { kind: 'sent', code, body, reference };
-  const error = `answered ${code}`;
-  const permanent = code >= 400 && code < 500 && ![408, 425, 429].includes(code);
-  if (permanent) return { kind: 'failed', code, error, body };
-  const header = response.headers['retry-after'];
-  const wait = retryAfterSeconds(typeof header === 'string' ? header : undefined, clock.now());
-  return { kind: 'retry', code, error, body, ...(wait === undefined ? {} : { afterSeconds: wait }) };
+  if (isRefusal(code)) return { kind: 'failed', code, error: `answered ${code}`, body, permanent: true };
+  return retryOf(response, clock.now());
 }

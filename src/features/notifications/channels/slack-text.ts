@@ -1,7 +1,12 @@
-import type { AlertFacts } from '../facts.ts';
+import type { AlertFacts, Facts } from '../facts.ts';
+import { closeText, cut, elapsed, limit, localTime, outage, reasonText } from './words.ts';
 
 /** The text of a message (spec 04 section 8). */
-export function slackText(facts: AlertFacts, timeZone: string): string {
+export function slackText(facts: Facts, timeZone: string): string {
+  if (facts.event === 'test') {
+    const about = facts.service === null ? '' : ` about ${code(facts.service.heartbeat_name)}`;
+    return `:wave: This is a test message of Medic${about}.`;
+  }
   const { alert, service } = facts;
   const who = `${code(service.heartbeat_name)} (service ${code(service.service_name)})`;
   const lastSeen =
@@ -21,12 +26,12 @@ export function slackText(facts: AlertFacts, timeZone: string): string {
     case 'opened':
       if (facts.run !== null) return [openedRun(facts, facts.run, who), ...details.slice(1)].join('\n');
       return [
-        `:broken_heart: ${who} ${REASON_TEXT[alert.reason] ?? alert.reason}. Priority ${service.priority}${cycle(alert.alert_cycle)}; this is being routed to ${code(service.team)}.`,
+        `:broken_heart: ${who} ${reasonText(alert.reason)}. Priority ${service.priority}${cycle(alert.alert_cycle)}; this is being routed to ${code(service.team)}.`,
         ...details,
       ].join('\n');
     case 'reminder':
       return [
-        `:broken_heart: ${who} is still failing (${REASON_TEXT[alert.reason] ?? alert.reason})${cycle(alert.alert_cycle)}. Priority ${service.priority}; this has been routed to ${code(service.team)}.`,
+        `:broken_heart: ${who} is still failing (${reasonText(alert.reason)})${cycle(alert.alert_cycle)}. Priority ${service.priority}; this has been routed to ${code(service.team)}.`,
         ...details,
       ].join('\n');
     case 'acknowledged':
@@ -37,16 +42,9 @@ export function slackText(facts: AlertFacts, timeZone: string): string {
       }
       return `:green_heart: ${who} has recovered after ${outage(alert)}. ${lastSeen}`;
     case 'closed':
-      return `:white_circle: The alert of ${who} was closed: ${CLOSE_TEXT[alert.close_reason ?? ''] ?? alert.close_reason}.`;
+      return `:white_circle: The alert of ${who} was closed: ${closeText(alert.close_reason)}.`;
   }
 }
-
-const CLOSE_TEXT: Record<string, string> = {
-  deactivated: 'the service was deactivated',
-  deleted: 'the service was deleted',
-  superseded: 'a later run or a changed limit took its place',
-  resolved: 'somebody resolved it',
-};
 
 /** The first line about a run that is stale, or took too long (spec 02 section 4). */
 function openedRun(facts: AlertFacts, run: NonNullable<AlertFacts['run']>, who: string): string {
@@ -57,38 +55,8 @@ function openedRun(facts: AlertFacts, run: NonNullable<AlertFacts['run']>, who: 
   return `${sign} ${who}: run ${code(run.run_id)} ${verb} ${taken}${allowed}. Priority ${facts.service.priority}; this is being routed to ${code(facts.service.team)}.`;
 }
 
-/** A limit in minutes and seconds, however long. */
-function limit(seconds: number): string {
-  const whole = Math.floor(seconds);
-  return whole < 60 ? `${whole}s` : `${Math.floor(whole / 60)}m ${whole % 60}s`;
-}
-
-const REASON_TEXT: Record<string, string> = {
-  missed_heartbeat: 'missed its heartbeat',
-  reported_down: 'reported that it is DOWN',
-  job_failed: 'reported a FAILED job',
-};
-
 function cycle(count: number): string {
   return count > 1 ? `, failure cycle ${count}` : '';
-}
-
-function outage(alert: AlertFacts['alert']): string {
-  const end = alert.closed_date ?? alert.created_date;
-  return elapsed((Date.parse(end) - Date.parse(alert.created_date)) / 1000);
-}
-
-/** A length of time in words, such as `2h 5m`, `3m 20s` or `45s`. */
-export function elapsed(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  if (hours > 0) return `${hours}h ${minutes}m`;
-  return minutes > 0 ? `${minutes}m ${rest}s` : `${rest}s`;
-}
-
-function localTime(iso: string, timeZone: string): string {
-  const local = Temporal.Instant.from(iso).toZonedDateTimeISO(timeZone);
-  return `${local.toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ')} ${timeZone}`;
 }
 
 /** Text that can neither mention anyone nor forge a link: https://docs.slack.dev/messaging/formatting-message-text */
@@ -98,9 +66,4 @@ function escapeText(text: string): string {
 
 function code(text: string): string {
   return `\`${escapeText(text.replaceAll('`', ''))}\``;
-}
-
-function cut(text: string, characters: number): string {
-  const all = [...text];
-  return all.length <= characters ? text : `${all.slice(0, characters).join('')}…`;
 }

@@ -1,20 +1,18 @@
 import { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebClient } from '@slack/web-api';
-import type { Counter } from 'prom-client';
+import { Type } from 'typebox';
 import type { Clock } from '../../../platform/clock.ts';
 import { shortWord } from '../../../platform/outbound.ts';
-import { ATTEMPT_TIMEOUT_MS, type Channel, type Outcome, retryAfterSeconds } from './channel.ts';
+import { Text } from '../../../platform/schema.ts';
+import {
+  ATTEMPT_TIMEOUT_MS,
+  type Channel,
+  type ChannelTools,
+  isRefusal,
+  type Outcome,
+  retryAfterSeconds,
+  textOf,
+} from './channel.ts';
 import { slackText } from './slack-text.ts';
-
-export interface SlackOptions {
-  /** `SLACK_API_BASE_URL`. */
-  apiUrl: string;
-  /** Bot token; without one routing sends nothing here. */
-  token: string | undefined;
-  /** `MEDIC_TIMEZONE`, for times in messages. */
-  timeZone: string;
-  clock: Clock;
-  requests: Counter<'status'>;
-}
 
 /** Errors that no repetition can heal (spec 04 section 1). */
 const PERMANENT: ReadonlySet<string> = new Set([
@@ -38,28 +36,36 @@ const SILENT = {
 };
 
 /** Slack by `chat.postMessage`: https://docs.slack.dev/reference/methods/chat.postMessage */
-export function slack(options: SlackOptions): Channel {
-  const client = new WebClient(options.token, {
-    slackApiUrl: `${options.apiUrl}/`,
+export function slack({ settings, clock, metrics }: ChannelTools): Channel {
+  const token = settings.SLACK_API_TOKEN;
+  const requests = metrics.counter('medic_slack_requests_total', 'Requests to Slack', ['status']);
+  for (const status of ['success', 'failure']) requests.inc({ status }, 0);
+  const client = new WebClient(token, {
+    slackApiUrl: `${settings.SLACK_API_BASE_URL}/`,
     allowAbsoluteUrls: false,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     timeout: ATTEMPT_TIMEOUT_MS,
-    // Routing limits how many run at once; a limit here would hide waiting from the attempt's timeout.
+    // The job runner limits how many run at once; a limit here would hide waiting from the attempt's timeout.
     maxRequestConcurrency: 1000,
     logger: SILENT,
   });
   return {
     name: 'slack',
     waitsSeconds: [1, 5, 30, 600],
+    unavailable: token === undefined ? 'no Slack token is configured' : undefined,
+    secrets: token === undefined ? [] : [token],
+    target: {
+      schema: Type.Object({ channel_id: Text(255) }, { additionalProperties: false }),
+      credentials: [],
+      urls: [],
+      destinationOf: (config) => textOf(config, 'channel_id'),
+      identityOf: (config) => textOf(config, 'channel_id'),
+    },
     send: async ({ facts, address }) => {
-      const outcome = await post(
-        client,
-        address.channel_id ?? '',
-        slackText(facts, options.timeZone),
-        options.clock,
-      );
-      options.requests.inc({ status: outcome.kind === 'sent' ? 'success' : 'failure' });
+      const text = slackText(facts, settings.MEDIC_TIMEZONE);
+      const outcome = await post(client, textOf(address, 'channel_id'), text, clock);
+      requests.inc({ status: outcome.kind === 'sent' ? 'success' : 'failure' });
       return outcome;
     },
   };
@@ -82,12 +88,12 @@ function outcomeOf(error: unknown, clock: Clock): Outcome {
   if (error instanceof WebAPIPlatformError) {
     const word = error.data.error;
     const body = JSON.stringify({ ok: false, error: word });
-    return { kind: PERMANENT.has(word) ? 'failed' : 'retry', code: 200, error: word, body };
+    if (PERMANENT.has(word)) return { kind: 'failed', code: 200, error: word, body, permanent: true };
+    return { kind: 'retry', code: 200, error: word, body };
   }
   if (error instanceof WebAPIHTTPError) {
     const code = error.statusCode;
-    const permanent = code >= 400 && code < 500 && ![408, 425, 429].includes(code);
-    if (permanent) return { kind: 'failed', code, error: `answered ${code}` };
+    if (isRefusal(code)) return { kind: 'failed', code, error: `answered ${code}`, permanent: true };
     const wait = retryAfterSeconds(headerOf(error.headers, 'retry-after'), clock.now());
     return {
       kind: 'retry',
