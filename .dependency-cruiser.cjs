@@ -99,7 +99,8 @@ module.exports = {
       from: {
         path: [
           '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts)\\.ts$',
-          '^src/features/(routing/(hours|window)|heartbeats/missed|audit/(bounded|csv)|events/(narrate|frame|window))\\.ts$',
+          '^src/features/(routing/(hours|window|decide-end|decision|earlier|mask)|notifications/turn|heartbeats/missed)\\.ts$',
+          '^src/features/(audit/(bounded|csv)|events/(narrate|frame|window))\\.ts$',
         ],
       },
       to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules' },

@@ -14,6 +14,7 @@ import type { Item } from '../../src/features/heartbeats/store-events.ts';
 import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
 import type { RunSignal } from '../../src/features/heartbeats/store-runs.ts';
 import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
+import { PERIODS } from '../../src/features/routing/destination.ts';
 import { FIELDS } from '../../src/features/services/fields.ts';
 import { SNAPSHOT_KINDS } from '../../src/features/services/snapshot-kind.ts';
 import { type DatabasePool, openDatabase, sql } from '../../src/platform/db.ts';
@@ -60,6 +61,7 @@ const IN_CODE: Record<string, readonly string[]> = {
   'service_snapshots.action_type': SNAPSHOT_KINDS,
   'services.priority': anyCase(FIELDS.priority),
   'services.notification_mode': anyCase(FIELDS.notification_mode),
+  'targets.period': PERIODS,
   'notifications.status': wordsOf<NewNotification['status'] | AttemptResult['status']>({
     pending: true,
     skipped: true,

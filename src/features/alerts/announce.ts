@@ -1,6 +1,7 @@
 import type { Transaction } from '../../platform/db.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
-import { dispatch } from '../routing/dispatch.ts';
+import type { Verdict } from '../routing/decide.ts';
+import { decideAll, dispatch } from '../routing/dispatch.ts';
 import type { AlertContext } from './context.ts';
 import { type AlertEvent, suppression } from './machine.ts';
 import { alertName } from './reason.ts';
@@ -17,8 +18,9 @@ export interface Change {
 }
 
 /**
- * Writes down changes of alerts and hands those that are not suppressed to routing.
- * In: alert rows as the caller changed them. Out: alert_events with the facts of the instant, notifications.
+ * Writes down changes of alerts with who is told of them, and hands those that are not suppressed to routing.
+ * In: alert rows as the caller changed them. Out: alert_events with the facts of the instant and the decisions,
+ * notifications.
  * Crash: all of it is in the caller's transaction.
  */
 export async function announce(
@@ -35,8 +37,10 @@ export async function announce(
     const row = rows.get(change.alertId);
     return row === undefined ? [] : [entryOf(change, row, context)];
   });
-  const ids = await store.insertEvents(tx, entries);
-  const announced = entries.flatMap((entry, index) =>
+  const verdicts = await decideAll(tx, context, entries);
+  const decided = entries.map((entry, index) => ({ ...entry, ...(verdicts[index] as Verdict) }));
+  const ids = await store.insertEvents(tx, decided);
+  const announced = decided.flatMap((entry, index) =>
     entry.suppressed === null ? [{ ...entry, alertEventId: ids[index] as number }] : [],
   );
   await store.markAnnounced(

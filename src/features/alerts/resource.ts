@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Instant, Nullable } from '../../platform/schema.ts';
+import { DecisionV2 } from '../routing/explanation.ts';
 import { ALERT_KINDS, ALERT_REASONS, alertName } from './reason.ts';
 import type { AlertRow } from './store-view.ts';
 
@@ -95,12 +96,13 @@ export const Delivery = Type.Object({
   error: Nullable(Type.String()),
 });
 
-/** A change of the alert, and why it was announced to nobody. */
+/** A change of the alert, why it was announced to nobody, and who was told of it and why. */
 export const HistoryEntry = Type.Object({
   event: Type.String(),
   occurred_at: Instant,
   alert_cycle: Type.Integer(),
   suppressed: Nullable(Type.String()),
+  decisions: Type.Array(DecisionV2),
 });
 
 export const AlertDetail = Type.Object({

@@ -8,6 +8,7 @@ import type { DatabasePool } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
 import { deliveriesOf } from '../notifications/history.ts';
+import { explained } from '../routing/explanation.ts';
 import { acknowledgeAlert } from './acknowledge.ts';
 import { resolveAlert } from './close-runs.ts';
 import type { AlertContext } from './context.ts';
@@ -60,8 +61,9 @@ export function alertRoutes(app: Router, context: AlertRouteContext): void {
         created_at: delivery.created_at.toISOString(),
         last_attempt_at: delivery.last_attempt_at?.toISOString() ?? null,
       })),
-      history: history.map(({ occurred_at, cycle, ...event }) => ({
+      history: history.map(({ occurred_at, cycle, decisions, ...event }) => ({
         ...event,
+        decisions: decisions.map(explained),
         alert_cycle: cycle,
         occurred_at: occurred_at.toISOString(),
       })),

@@ -1,5 +1,6 @@
 import { empty, join, type Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
+import type { StoredDecision } from '../routing/decision.ts';
 import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
 import type { AlertKind, AlertReason } from './reason.ts';
 
@@ -118,12 +119,13 @@ export interface EventRow {
   occurred_at: Date;
   cycle: number;
   suppressed: Suppression | null;
+  decisions: StoredDecision[];
 }
 
 /** The changes of an alert, oldest first. */
 export async function eventsOf(db: Database, alertId: number): Promise<EventRow[]> {
   const { rows } = await db.query<EventRow>(sql`
-    select event, occurred_at, cycle, suppressed from medic.alert_events
+    select event, occurred_at, cycle, suppressed, decisions from medic.alert_events
     where alert_id = ${alertId} order by alert_event_id limit 1000`);
   return rows;
 }

@@ -1,5 +1,6 @@
 import { type Database, sql } from '../../platform/db.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
+import { type Decision, storedDecision } from '../routing/decision.ts';
 import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
 import type { AlertKind, AlertReason } from './reason.ts';
 
@@ -213,21 +214,24 @@ export interface EventEntry {
   cycle: number;
   suppressed: Suppression | null;
   facts: AlertFacts;
+  /** Every destination that was considered. */
+  decisions: readonly Decision[];
 }
 
 /** @returns the ids in the order of the entries. */
 export async function insertEvents(db: Database, entries: readonly EventEntry[]): Promise<number[]> {
   const { rows } = await db.query<{ alert_event_id: number }>(sql`
-    insert into medic.alert_events (alert_id, event, occurred_at, cycle, suppressed, facts)
-    select alert_id, event, at, cycle, suppressed, facts
+    insert into medic.alert_events (alert_id, event, occurred_at, cycle, suppressed, facts, decisions)
+    select alert_id, event, at, cycle, suppressed, facts, decisions
     from unnest(
       ${entries.map((entry) => entry.alertId)}::bigint[],
       ${entries.map((entry) => entry.event)}::text[],
       ${entries.map((entry) => entry.at)}::timestamptz[],
       ${entries.map((entry) => entry.cycle)}::int[],
       ${entries.map((entry) => entry.suppressed)}::text[],
-      ${entries.map((entry) => JSON.stringify(entry.facts))}::jsonb[]
-    ) with ordinality as entry (alert_id, event, at, cycle, suppressed, facts, n)
+      ${entries.map((entry) => JSON.stringify(entry.facts))}::jsonb[],
+      ${entries.map((entry) => JSON.stringify(entry.decisions.map(storedDecision)))}::jsonb[]
+    ) with ordinality as entry (alert_id, event, at, cycle, suppressed, facts, decisions, n)
     order by n
     returning alert_event_id`);
   return rows.map((row) => row.alert_event_id);

@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
+import { goOn, passOn, resultInRound } from './chain.ts';
 import { ATTEMPT_TIMEOUT_MS, type Outcome } from './channels/channel.ts';
 import { holdBack, learn } from './destination.ts';
 import type { NotificationMetrics } from './metrics.ts';
@@ -48,10 +49,12 @@ async function begin(context: DeliverContext, deliveryId: string): Promise<Attem
   const leaseStart = new Date(now.getTime() - LEASE_MS);
   const attempt = await store.beginAttempt(db, deliveryId, now, leaseStart);
   if (attempt !== undefined) return attempt;
-  if (await cancelOvertaken(db, deliveryId)) return undefined;
-  const held = await holdBack(db, deliveryId, now);
-  if (held === 'probe') return store.beginAttempt(db, deliveryId, now, leaseStart, true);
-  if (held === undefined) await comeBackAfterLease(context, deliveryId);
+  if (!(await cancelOvertaken(db, deliveryId))) {
+    const held = await holdBack(db, deliveryId, now);
+    if (held === 'probe') return store.beginAttempt(db, deliveryId, now, leaseStart, true);
+    if (held === undefined) await comeBackAfterLease(context, deliveryId);
+  }
+  await goOn(context, deliveryId);
   return undefined;
 }
 
@@ -77,8 +80,10 @@ async function record(context: DeliverContext, attempt: Attempt, outcome: Outcom
   const { db, clock, log, channels, random } = context;
   const now = clock.now();
   // To a destination that is known to refuse messages for good, one attempt is enough.
-  const waits = attempt.failing && isPermanent(outcome) ? [] : channels.get(attempt.channel)?.waitsSeconds;
-  const result = resultOf(outcome, attempt.attempt, waits ?? [], now, random);
+  const refused = attempt.failing && isPermanent(outcome);
+  const waits = refused ? [] : (channels.get(attempt.channel)?.waitsSeconds ?? []);
+  const single = resultOf(outcome, attempt.attempt, waits, now, random);
+  const result = attempt.chain_id === null ? single : resultInRound(single, !refused);
   await db.transaction(async (tx) => {
     await store.lockAlertOf(tx, attempt.alert_id);
     if (!(await store.finishAttempt(tx, attempt, result, now))) return;
@@ -86,7 +91,11 @@ async function record(context: DeliverContext, attempt: Attempt, outcome: Outcom
       await addJobs(tx, [deliverJob(attempt, result.nextAttemptAt)]);
       return;
     }
+    if (attempt.chain_id !== null) {
+      await passOn(tx, context, { ...attempt, chain_id: attempt.chain_id }, outcome, now);
+    }
     await learn(tx, log, attempt, outcome, now);
+    if (result.status === 'retrying') return;
     const next = await store.nextInLane(tx, attempt);
     if (next !== undefined) await addJobs(tx, [deliverJob(next, now)]);
     tx.afterCommit(() => report(context, attempt, result));

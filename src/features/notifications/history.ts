@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../../platform/db.ts';
 import * as store from './store.ts';
+import * as chains from './store-chains.ts';
 
 /** How alerts were told to people when they opened, by alert, oldest first. */
 export async function openingsOf(
@@ -17,6 +18,18 @@ export async function historyOf(
 ): Promise<Map<number, store.HistoryRow[]>> {
   if (alertIds.length === 0) return new Map();
   return Map.groupBy(await store.history(tx, alertIds), (row) => row.alert_id);
+}
+
+/**
+ * Of alerts whose messages need one target only: the one that took the last message, and whether a message still looks
+ * for one that takes it.
+ */
+export async function chainsOf(
+  tx: Transaction,
+  alertIds: readonly number[],
+): Promise<Map<number, chains.ChainState>> {
+  if (alertIds.length === 0) return new Map();
+  return new Map((await chains.statesOf(tx, alertIds)).map((row) => [row.alert_id, row]));
 }
 
 /**

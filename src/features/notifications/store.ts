@@ -20,6 +20,8 @@ export interface NewNotification {
   /** The webhook or target that it is written for. */
   webhookId?: number | null;
   targetId?: number | null;
+  /** One of several of which one is enough, and its place in their order from 1. */
+  chain?: { id: string; position: number } | null;
 }
 
 /** A notification that has or gets a job. */
@@ -28,17 +30,19 @@ export interface Queued {
   lane: string;
 }
 
-/** @returns those that are pending. */
+/** @returns those to be sent now: of several of which one is enough the first. */
 export async function insertNotifications(
   db: Database,
   rows: readonly (NewNotification & { deliveryId: string; address: StoredAddress })[],
   now: Date,
 ): Promise<Queued[]> {
-  const inserted = await db.query<Queued & { status: string }>(sql`
+  const inserted = await db.query<Queued & { due: boolean }>(sql`
     insert into medic.notifications (delivery_id, alert_id, alert_event_id, channel, event, destination, address,
-      status, error, webhook_id, target_id, created_at, next_attempt_at)
+      status, error, webhook_id, target_id, chain_id, position, created_at, next_attempt_at, round)
     select delivery_id, alert_id, alert_event_id, channel, event, destination, address, status, error, webhook_id,
-      target_id, ${now}, case when status = 'pending' then ${now}::timestamptz end
+      target_id, chain_id, position, ${now},
+      case when status = 'pending' and coalesce(position, 1) = 1 then ${now}::timestamptz end,
+      case when position = 1 then 1 else 0 end
     from unnest(
       ${rows.map((row) => row.deliveryId)}::uuid[],
       ${rows.map((row) => row.alertId)}::bigint[],
@@ -50,12 +54,14 @@ export async function insertNotifications(
       ${rows.map((row) => row.status)}::text[],
       ${rows.map((row) => row.error)}::text[],
       ${rows.map((row) => row.webhookId ?? null)}::integer[],
-      ${rows.map((row) => row.targetId ?? null)}::integer[]
+      ${rows.map((row) => row.targetId ?? null)}::integer[],
+      ${rows.map((row) => row.chain?.id ?? null)}::uuid[],
+      ${rows.map((row) => row.chain?.position ?? null)}::smallint[]
     ) with ordinality as new (delivery_id, alert_id, alert_event_id, channel, event, destination, address, status,
-      error, webhook_id, target_id, n)
+      error, webhook_id, target_id, chain_id, position, n)
     order by n
-    returning delivery_id, lane, status`);
-  return inserted.rows.filter(({ status }) => status === 'pending');
+    returning delivery_id, lane, next_attempt_at is not null as due`);
+  return inserted.rows.filter(({ due }) => due);
 }
 
 /**
@@ -70,6 +76,8 @@ const OVERTAKEN = sql`
     where alert.alert_id = notification.alert_id and alert.kind = 'service' and newer.kind = 'service'
       and trigger.event = 'opened' and trigger.channel = 'pagerduty'
       and trigger.lane = notification.lane
+      -- One that waits for others to fail may never be sent.
+      and (trigger.chain_id is null or trigger.attempts > 0)
       and trigger.status not in ('skipped', 'cancelled'))`;
 
 /** An earlier message of the alert in the same lane is not final. */
@@ -100,6 +108,9 @@ export async function cancelOvertaken(db: Database, alertId: number): Promise<vo
     where alert_id = ${alertId} and channel = 'pagerduty' and status in ('pending', 'retrying')`);
 }
 
+/** Of several of which one is enough, it is the turn of another. */
+const NOT_ITS_TURN = sql`notification.chain_id is not null and notification.next_attempt_at is null`;
+
 /** A notification whose attempt has begun. */
 export interface Attempt {
   delivery_id: string;
@@ -111,6 +122,8 @@ export interface Attempt {
   lane: string;
   facts: AlertFacts;
   attempt: number;
+  /** Of several of which one is enough; null: it is one of its own. */
+  chain_id: string | null;
   /** The destination refuses messages for good, as far as is known. */
   failing: boolean;
 }
@@ -135,7 +148,7 @@ export async function beginAttempt(
          where done.delivery_id = notification.delivery_id and done.finished_at is not null)::smallint as attempt
       from medic.notifications notification
       where notification.delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
-        and not (${OVERTAKEN}) and (${probe} or not (${HELD_BACK})) and not (${WAITING})
+        and not (${OVERTAKEN}) and not (${NOT_ITS_TURN}) and (${probe} or not (${HELD_BACK})) and not (${WAITING})
     ), begun as (
       -- The conflict is judged on the newest row, so that of two workers at the same moment one begins.
       insert into medic.delivery_attempts (delivery_id, attempt, started_at)
@@ -151,7 +164,7 @@ export async function beginAttempt(
       and event.alert_event_id = notification.alert_event_id
     returning notification.delivery_id, notification.alert_id, notification.channel, notification.event,
       notification.destination, notification.address, notification.lane, event.facts,
-      notification.attempts as attempt,
+      notification.attempts as attempt, notification.chain_id,
       exists (select from medic.destinations failing where failing.lane = notification.lane) as failing`);
   return rows[0];
 }
@@ -234,6 +247,8 @@ export interface HistoryRow {
   status: string;
   /** The most of those that the row stands for. */
   attempts: number;
+  /** One of several of which one is enough. */
+  chained: boolean;
 }
 
 export function history(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
@@ -248,9 +263,10 @@ export function openings(db: Database, alertIds: readonly number[]): Promise<His
 async function historyWhere(db: Database, condition: Sql): Promise<HistoryRow[]> {
   const { rows } = await db.query<HistoryRow>(sql`
     select alert_id, channel, event, destination, (array_agg(address order by sequence desc))[1] as address,
-      lane as identity, webhook_id, target_id, status, max(attempts) as attempts
+      lane as identity, webhook_id, target_id, status, max(attempts) as attempts,
+      chain_id is not null as chained
     from medic.notifications where ${condition}
-    group by alert_id, channel, event, destination, lane, webhook_id, target_id, status
+    group by alert_id, channel, event, destination, lane, webhook_id, target_id, status, chained
     order by min(sequence)`);
   return rows;
 }

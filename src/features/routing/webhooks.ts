@@ -1,0 +1,144 @@
+/**
+ * Manages webhooks, which hear of every alert (spec 04 section 9).
+ * In: a validated request. Out: a webhook, and what the audit log keeps of the change.
+ * Crash: each verb is one transaction.
+ */
+import type { Transaction } from '../../platform/db.ts';
+import { invalid, MedicError } from '../../platform/errors.ts';
+import { type Configured, configure, opened } from './configure.ts';
+import { changedIn, recordEdit } from './edit-log.ts';
+import { lockService } from './store-targets.ts';
+import type { WebhookRow } from './store-webhooks.ts';
+import * as store from './store-webhooks.ts';
+import type { TargetContext } from './targets.ts';
+
+/** The channel that they go through, and that knows how one is configured. */
+const CHANNEL = 'webhook';
+/** Of one service, and again of all services: each of them hears of every alert. */
+const MAX_WEBHOOKS = 50;
+
+export interface WebhookInput {
+  service_id?: number | null;
+  enabled?: boolean;
+  url?: string;
+  headers?: Record<string, string> | null;
+  secret?: string | null;
+}
+
+/** Throws `bad_request`, and `conflict` when there are as many as possible. */
+export async function createWebhook(
+  context: TargetContext,
+  input: WebhookInput & { url: string },
+  actor: string,
+): Promise<WebhookRow> {
+  const { service_id = null, enabled = true, ...members } = input;
+  const configured = await configure(context, { channel: CHANNEL, path: '', members });
+  return context.db.transaction(async (tx) => {
+    await makeRoom(tx, service_id);
+    const webhook = { service_id, enabled, ...configured };
+    const webhook_id = await store.insert(tx, webhook);
+    await recordEdit(tx, context, {
+      entity: 'webhook',
+      entityId: webhook_id,
+      serviceId: service_id,
+      action: 'create',
+      changedFields: Object.keys(input),
+      actor,
+      at: context.clock.now(),
+    });
+    return { webhook_id, ...webhook };
+  });
+}
+
+/**
+ * Changes what is given; masks keep what is stored.
+ * Throws `not_found`, `bad_request`, and `conflict` when the configuration was changed at the same time.
+ */
+export async function changeWebhook(
+  context: TargetContext,
+  webhookId: number,
+  input: WebhookInput,
+  actor: string,
+): Promise<WebhookRow> {
+  const read = await findWebhook(context, webhookId);
+  if (Object.keys(input).length === 0) return read;
+  const { service_id, enabled, ...members } = input;
+  const configured =
+    Object.keys(members).length === 0 ? undefined : await reconfigure(context, read, members);
+  return context.db.transaction(async (tx) => {
+    if (service_id !== undefined && service_id !== read.service_id) await makeRoom(tx, service_id);
+    const locked = await store.lock(tx, webhookId);
+    if (locked === undefined) throw unknown(webhookId);
+    if (configured !== undefined && JSON.stringify(locked.address) !== JSON.stringify(read.address)) {
+      throw new MedicError('conflict', `Webhook ${webhookId} was changed at the same time`);
+    }
+    const after = {
+      ...locked,
+      ...configured,
+      ...(service_id === undefined ? {} : { service_id }),
+      ...(enabled === undefined ? {} : { enabled }),
+    };
+    await store.update(tx, after);
+    await recordEdit(tx, context, {
+      entity: 'webhook',
+      entityId: webhookId,
+      serviceId: after.service_id,
+      action: 'update',
+      // Whether a credential is another one than before is not told, nor found out.
+      changedFields: [...changedIn({ service_id, enabled }, locked), ...Object.keys(members)].filter(
+        (name) => input[name as keyof WebhookInput] !== undefined,
+      ),
+      actor,
+      at: context.clock.now(),
+    });
+    return after;
+  });
+}
+
+/** Throws `not_found`. */
+export function removeWebhook(context: TargetContext, webhookId: number, actor: string): Promise<void> {
+  return context.db.transaction(async (tx) => {
+    const removed = await store.remove(tx, webhookId);
+    if (removed === undefined) throw unknown(webhookId);
+    await recordEdit(tx, context, {
+      entity: 'webhook',
+      entityId: webhookId,
+      serviceId: removed.service_id,
+      action: 'delete',
+      changedFields: [],
+      actor,
+      at: context.clock.now(),
+    });
+  });
+}
+
+/** Throws `not_found`. */
+export async function findWebhook({ db }: Pick<TargetContext, 'db'>, webhookId: number): Promise<WebhookRow> {
+  const webhook = await store.find(db, webhookId);
+  if (webhook === undefined) throw unknown(webhookId);
+  return webhook;
+}
+
+/** Members that are not given stay, also those that answers mask. */
+function reconfigure(
+  context: TargetContext,
+  read: WebhookRow,
+  members: Readonly<Record<string, unknown>>,
+): Promise<Configured> {
+  const all = { ...opened(context.vault, CHANNEL, read), ...members };
+  return configure(context, { channel: CHANNEL, path: '', members: all }, read);
+}
+
+async function makeRoom(tx: Transaction, serviceId: number | null): Promise<void> {
+  if (serviceId !== null && !(await lockService(tx, serviceId))) {
+    throw invalid('service_id', `${serviceId} does not exist`);
+  }
+  await store.lockAll(tx);
+  if ((await store.countOf(tx, serviceId)) < MAX_WEBHOOKS) return;
+  const whose = serviceId === null ? 'of all services' : 'of a service';
+  throw new MedicError('conflict', `There can be ${MAX_WEBHOOKS} webhooks ${whose}`);
+}
+
+function unknown(webhookId: number): MedicError {
+  return new MedicError('not_found', `Webhook ${webhookId} not found`);
+}
