@@ -56,11 +56,11 @@ async function withSecrets(
   const names = new Set(
     texts.flatMap((text) => [...text.matchAll(REFERENCE)].map(([, name]) => name as string)),
   );
-  if (names.size === 0) return { address, secrets: texts };
+  if (names.size === 0) return { address, secrets: texts.flatMap(withParts) };
   const values = await secretsFor([...names]);
   const filled = (text: string) => text.replace(REFERENCE, (_, name: string) => values.get(name) ?? '');
   const replaced = credentials.map(([name, value]) => [name, mapTexts(value, filled)] as const);
-  const secrets = [...values.values(), ...replaced.flatMap(([, value]) => textsIn(value))];
+  const secrets = [...values.values(), ...replaced.flatMap(([, value]) => textsIn(value)).flatMap(withParts)];
   return { address: { ...address, ...Object.fromEntries(replaced) }, secrets };
 }
 
@@ -68,6 +68,25 @@ async function withSecrets(
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+/** Below this length a part of an address is a word like `hooks`, and no credential. */
+const MIN_PART = 8;
+
+/** Of an address that is a credential, the parts that make it one: a receiver knows them without its host. */
+function withParts(text: string): string[] {
+  if (!/^https?:/i.test(text) || !URL.canParse(text)) return [text];
+  const { pathname, search } = new URL(text);
+  const parts = [pathname, ...pathname.split('/'), ...search.split(/[?&=]/)];
+  return [text, ...parts.filter((part) => part.length >= MIN_PART).flatMap((part) => [part, decoded(part)])];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function mapTexts(value: unknown, change: (text: string) => string): unknown {

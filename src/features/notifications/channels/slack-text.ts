@@ -65,5 +65,5 @@ function escapeText(text: string): string {
 }
 
 function code(text: string): string {
-  return `\`${escapeText(text.replaceAll('`', ''))}\``;
+  return `\`${escapeText(text.replaceAll('`', '').replaceAll(/\s+/g, ' '))}\``;
 }

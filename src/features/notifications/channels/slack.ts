@@ -46,6 +46,7 @@ export function slack({ settings, clock, metrics }: ChannelTools): Channel {
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     timeout: ATTEMPT_TIMEOUT_MS,
+    fetch: boundedFetch,
     // The job runner limits how many run at once; a limit here would hide waiting from the attempt's timeout.
     maxRequestConcurrency: 1000,
     logger: SILENT,
@@ -70,6 +71,22 @@ export function slack({ settings, clock, metrics }: ChannelTools): Channel {
     },
   };
 }
+
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** The client itself would read an answer of any length. */
+const boundedFetch: typeof fetch = async (input, init) => {
+  const { status, headers, body } = await fetch(input, { ...init, redirect: 'manual' });
+  if (body === null) return new Response(null, { status, headers });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= MAX_ANSWER_BYTES) break;
+  }
+  return new Response(Buffer.concat(chunks), { status, headers });
+};
 
 async function post(client: WebClient, channel: string, text: string, clock: Clock): Promise<Outcome> {
   try {
