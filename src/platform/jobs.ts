@@ -87,11 +87,15 @@ export async function releaseJobsOfDeadWorkers(db: Database, now: Date): Promise
   return dead.length;
 }
 
-/** Frees whatever these workers hold. */
+/** Frees whatever these workers hold. Jobs that were replaced while they ran are nobody's any more. */
 async function forgetWorkers(db: Database, workerIds: readonly string[]): Promise<void> {
   await db.query(sql`
     with forgotten as (delete from medic.workers where worker_id = any(${workerIds}))
     select graphile_worker.force_unlock_workers(${workerIds})`);
+  // The library takes the key of such a job and all its attempts, and leaves its row to the worker, which is dead.
+  await db.query(sql`
+    delete from graphile_worker._private_jobs
+    where key is null and attempts >= max_attempts and locked_at is null`);
 }
 
 /** When any worker was last seen, or null. */

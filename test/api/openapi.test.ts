@@ -61,6 +61,8 @@ const SPECIFIED = `
   GET /v2/secrets/{name} admin management
   PATCH /v2/secrets/{name} admin management
   DELETE /v2/secrets/{name} admin management
+  GET /v2/webhooks/{webhook_id}/deliveries read management
+  POST /v2/webhooks/{webhook_id}/test admin management
   GET /v2/teams read management
   POST /v2/teams admin management
   GET /v2/teams/{team_id} read management

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Instant, Nullable } from '../../platform/schema.ts';
+import { Delivery } from '../notifications/delivery.ts';
 import { DecisionV2 } from '../routing/explanation.ts';
 import { ALERT_KINDS, ALERT_REASONS, alertName } from './reason.ts';
 import type { AlertRow } from './store-view.ts';
@@ -79,22 +80,6 @@ export function alertV1(row: AlertRow): Static<typeof AlertV1> {
   const { active, ...alert } = alertV2(row);
   return { ...alert, active: Number(active) };
 }
-
-/** One delivery of an alert (spec 04 section 1). */
-export const Delivery = Type.Object({
-  delivery_id: Type.String(),
-  alert_id: Type.Integer(),
-  channel: Type.String(),
-  event: Type.String(),
-  destination: Type.String(),
-  status: Type.String(),
-  attempts: Type.Integer(),
-  created_at: Instant,
-  last_attempt_at: Nullable(Instant),
-  response_code: Nullable(Type.Integer()),
-  response_body: Nullable(Type.String()),
-  error: Nullable(Type.String()),
-});
 
 /** A change of the alert, why it was announced to nobody, and who was told of it and why. */
 export const HistoryEntry = Type.Object({

@@ -7,6 +7,7 @@ import type { Router } from '../../http/server.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { MedicError } from '../../platform/errors.ts';
 import { AnyCase, MAX_ID, SearchText, Text } from '../../platform/schema.ts';
+import { deliveryOf } from '../notifications/delivery.ts';
 import { deliveriesOf } from '../notifications/history.ts';
 import { explained } from '../routing/explanation.ts';
 import { acknowledgeAlert } from './acknowledge.ts';
@@ -56,11 +57,7 @@ export function alertRoutes(app: Router, context: AlertRouteContext): void {
     if (row === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
     return {
       ...alertV2(row),
-      notifications: notifications.map((delivery) => ({
-        ...delivery,
-        created_at: delivery.created_at.toISOString(),
-        last_attempt_at: delivery.last_attempt_at?.toISOString() ?? null,
-      })),
+      notifications: notifications.map(deliveryOf),
       history: history.map(({ occurred_at, cycle, decisions, ...event }) => ({
         ...event,
         decisions: decisions.map(explained),

@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../platform/db.ts';
 import * as store from './store.ts';
 import * as chains from './store-chains.ts';
+import * as deliveries from './store-deliveries.ts';
 
 /** How alerts were told to people when they opened, by alert, oldest first. */
 export async function openingsOf(
@@ -42,6 +43,6 @@ export async function cancelObsolete(tx: Transaction, alertIds: readonly number[
 }
 
 /** Every delivery of an alert, oldest first. */
-export function deliveriesOf(db: Database, alertId: number): Promise<store.DeliveryRow[]> {
-  return store.deliveriesOf(db, alertId);
+export function deliveriesOf(db: Database, alertId: number): Promise<deliveries.DeliveryRow[]> {
+  return deliveries.ofAlert(db, alertId);
 }

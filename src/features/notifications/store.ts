@@ -303,30 +303,6 @@ export async function stranded(db: Database, since: Date): Promise<Queued[]> {
   return rows;
 }
 
-export interface DeliveryRow {
-  delivery_id: string;
-  alert_id: number;
-  channel: string;
-  event: string;
-  destination: string;
-  status: string;
-  attempts: number;
-  created_at: Date;
-  last_attempt_at: Date | null;
-  response_code: number | null;
-  response_body: string | null;
-  error: string | null;
-}
-
-/** Every delivery of an alert, oldest first. */
-export async function deliveriesOf(db: Database, alertId: number): Promise<DeliveryRow[]> {
-  const { rows } = await db.query<DeliveryRow>(sql`
-    select delivery_id, alert_id, channel, event, destination, status, attempts, created_at, last_attempt_at,
-      response_code, response_body, error
-    from medic.notifications where alert_id = ${alertId} order by sequence limit 5000`);
-  return rows;
-}
-
 /** Removes final notifications of closed alerts, in batches. @returns how many. */
 export async function deleteFinishedBefore(db: Database, before: Date, limit: number): Promise<number> {
   const { rowCount } = await db.query(sql`
