@@ -7,6 +7,7 @@ import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
 import { limits } from './limits.ts';
 import { ping } from './ping.ts';
+import { route } from './route.ts';
 import { start } from './start.ts';
 
 const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
@@ -16,6 +17,7 @@ const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
   ping,
   burst,
   detect,
+  route,
   start,
 };
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Instant, Nullable } from '../../platform/schema.ts';
-import { Delivery } from '../notifications/delivery.ts';
+import { Delivery } from '../notifications/resource.ts';
 import { DecisionV2 } from '../routing/explanation.ts';
 import { ALERT_KINDS, ALERT_REASONS, alertName } from './reason.ts';
 import type { AlertRow } from './store-view.ts';

@@ -8,7 +8,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { AnyCase, Nullable } from '../../platform/schema.ts';
 import type { Address } from './channels/channel.ts';
-import { DELIVERY_STATUSES, Delivery, deliveryOf } from './delivery.ts';
+import { DELIVERY_STATUSES, Delivery, deliveryOf } from './resource.ts';
 import type { SendContext } from './send.ts';
 import * as store from './store-deliveries.ts';
 import { testWebhook } from './test-webhook.ts';

@@ -30,7 +30,7 @@ export function chat({ settings, clock, outbound }: ChannelTools): Channel {
       const { kind, url } = address as Static<typeof CONFIG>;
       const body = JSON.stringify(DIALECTS[kind](summaryOf(facts, settings.MEDIC_TIMEZONE)));
       const headers = { 'Content-Type': 'application/json', 'User-Agent': `Medic/${settings.MEDIC_VERSION}` };
-      return postToCaller(outbound, { url, headers, body }, () => clock.now());
+      return postToCaller(outbound, { url, headers, body }, clock);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../../platform/clock.ts';
 import type { GuardedClient } from '../../../platform/outbound/guarded.ts';
 import { RefusedUrl } from '../../../platform/outbound/guarded.ts';
 import { shortWord } from '../../../platform/outbound.ts';
@@ -10,13 +11,13 @@ const PERMANENT: ReadonlySet<number> = new Set([401, 404, 410]);
 export async function postToCaller(
   outbound: GuardedClient,
   request: { url: string; headers: Readonly<Record<string, string>>; body: string },
-  now: () => Date,
+  clock: Clock,
 ): Promise<Outcome> {
   try {
     const response = await outbound.send({ method: 'POST', timeoutMs: ATTEMPT_TIMEOUT_MS, ...request });
     const { status: code, body } = response;
     if (code >= 200 && code < 300) return { kind: 'sent', code, body };
-    return { ...retryOf(response, now()), ...(PERMANENT.has(code) ? { permanent: true } : {}) };
+    return { ...retryOf(response, clock.now()), ...(PERMANENT.has(code) ? { permanent: true } : {}) };
   } catch (error) {
     if (error instanceof RefusedUrl)
       return { kind: 'failed', code: null, error: error.message, permanent: true };

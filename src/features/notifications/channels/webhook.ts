@@ -52,9 +52,7 @@ export function webhook({ settings, clock, outbound }: ChannelTools): Channel {
     send: (message) => {
       const body = webhookBody(message.facts, message.deliveryId);
       const headers = webhookHeaders(message, body, settings.MEDIC_VERSION);
-      return postToCaller(outbound, { url: textOf(message.address, 'url'), headers, body }, () =>
-        clock.now(),
-      );
+      return postToCaller(outbound, { url: textOf(message.address, 'url'), headers, body }, clock);
     },
   };
 }
