@@ -1,13 +1,14 @@
 import { withCommandDatabase } from './command-database.ts';
 import { sealedSecrets } from './features/access/secrets.ts';
 import { sealedAddresses } from './features/notifications/credentials.ts';
+import { sealedTargets, sealedWebhooks } from './features/routing/credentials.ts';
 import { readConfig } from './platform/config.ts';
 import { ConfigurationError } from './platform/environment.ts';
 import { type RotationResult, rotate, type SealedPlace } from './platform/rotation.ts';
 import { vaultOf, withSecretsKey } from './platform/secrets-key.ts';
 
 /** Every place that holds sealed values. A new one is one line here. */
-const PLACES: readonly SealedPlace[] = [sealedSecrets, sealedAddresses];
+const PLACES: readonly SealedPlace[] = [sealedSecrets, sealedAddresses, sealedTargets, sealedWebhooks];
 
 /**
  * `medic rotate-secrets`: seals everything with the current key (spec 05 section 9). Repeating is harmless.

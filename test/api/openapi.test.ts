@@ -63,6 +63,18 @@ const SPECIFIED = `
   DELETE /v2/secrets/{name} admin management
   GET /v2/webhooks/{webhook_id}/deliveries read management
   POST /v2/webhooks/{webhook_id}/test admin management
+  GET /v2/services/{service_id}/targets read management
+  POST /v2/services/{service_id}/targets admin management
+  GET /v2/services/{service_id}/targets/{target_id} read management
+  PATCH /v2/services/{service_id}/targets/{target_id} admin management
+  DELETE /v2/services/{service_id}/targets/{target_id} admin management
+  POST /v2/services/{service_id}/targets/{target_id}/test admin management
+  GET /v2/services/{service_id}/explain read management
+  GET /v2/webhooks read management
+  POST /v2/webhooks admin management
+  GET /v2/webhooks/{webhook_id} read management
+  PATCH /v2/webhooks/{webhook_id} admin management
+  DELETE /v2/webhooks/{webhook_id} admin management
   GET /v2/teams read management
   POST /v2/teams admin management
   GET /v2/teams/{team_id} read management

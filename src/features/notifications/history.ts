@@ -5,20 +5,20 @@ import * as deliveries from './store-deliveries.ts';
 
 /** How alerts were told to people when they opened, by alert, oldest first. */
 export async function openingsOf(
-  tx: Transaction,
+  db: Database,
   alertIds: readonly number[],
 ): Promise<Map<number, store.HistoryRow[]>> {
   if (alertIds.length === 0) return new Map();
-  return Map.groupBy(await store.openings(tx, alertIds), (row) => row.alert_id);
+  return Map.groupBy(await store.openings(db, alertIds), (row) => row.alert_id);
 }
 
 /** What was written about alerts so far, by alert, oldest first; what was written repeatedly is one row. */
 export async function historyOf(
-  tx: Transaction,
+  db: Database,
   alertIds: readonly number[],
 ): Promise<Map<number, store.HistoryRow[]>> {
   if (alertIds.length === 0) return new Map();
-  return Map.groupBy(await store.history(tx, alertIds), (row) => row.alert_id);
+  return Map.groupBy(await store.history(db, alertIds), (row) => row.alert_id);
 }
 
 /**
@@ -26,11 +26,11 @@ export async function historyOf(
  * for one that takes it.
  */
 export async function chainsOf(
-  tx: Transaction,
+  db: Database,
   alertIds: readonly number[],
 ): Promise<Map<number, chains.ChainState>> {
   if (alertIds.length === 0) return new Map();
-  return new Map((await chains.statesOf(tx, alertIds)).map((row) => [row.alert_id, row]));
+  return new Map((await chains.statesOf(db, alertIds)).map((row) => [row.alert_id, row]));
 }
 
 /**

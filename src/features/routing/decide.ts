@@ -31,6 +31,7 @@ export interface Verdict {
   decisions: Decision[];
   /** The service has targets, and none of them is for this period: deliberately nobody but webhooks is told. */
   quiet: boolean;
+  duringHours: boolean;
 }
 
 /**
@@ -39,8 +40,9 @@ export interface Verdict {
  */
 export function decide(occasion: Occasion, routes: Routes): Verdict {
   const { event, suppressed } = occasion;
+  const { duringHours } = routes;
   if (event === 'recovered' || event === 'closed') {
-    return { decisions: endOf(event, occasion, routes.webhooks), quiet: false };
+    return { decisions: endOf(event, occasion, routes.webhooks), quiet: false, duringHours };
   }
   const people = event === 'acknowledged' ? acknowledge(occasion) : tell(occasion, routes);
   const machines = routes.webhooks.map((webhook) => toWebhook(webhook, event));
@@ -48,6 +50,7 @@ export function decide(occasion: Occasion, routes: Routes): Verdict {
   return {
     decisions: suppressed === null ? decisions : withheld(decisions, suppressed),
     quiet: event !== 'acknowledged' && isQuiet(routes),
+    duringHours,
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Transaction } from '../../platform/db.ts';
+import type { Database, Transaction } from '../../platform/db.ts';
 import { named } from '../../platform/logging.ts';
 import type { AlertFacts } from '../notifications/facts.ts';
 import { cancelObsolete, chainsOf, historyOf, openingsOf } from '../notifications/history.ts';
@@ -12,13 +12,17 @@ import type { Earlier } from './earlier.ts';
 
 export type RoutingContext = CandidateContext & OutboxContext;
 
-/** A change of an alert that people may be told of. */
-export interface Change {
+/** Something that happens to an alert, and that people may be told of. */
+export interface Occurrence {
   alertId: number;
   at: Date;
   muted: boolean;
   /** Why it is announced to nobody; null: it is announced. */
   suppressed: Reason | null;
+  facts: { event: AlertFacts['event']; service: { service_id: number } };
+}
+
+export interface Change extends Occurrence {
   facts: AlertFacts;
 }
 
@@ -39,19 +43,28 @@ const RECORDED: ReadonlySet<Reason> = new Set(['disabled', 'duplicate', 'not_con
  */
 export async function decideAll(
   tx: Transaction,
-  context: RoutingContext,
+  context: CandidateContext,
   changes: readonly Change[],
 ): Promise<Verdict[]> {
+  await cancelObsolete(tx, idsOf(changes.filter(isEnd)));
+  return weigh(tx, context, changes);
+}
+
+/** Decides who would be told, and changes nothing. @returns a verdict for each, in their order. */
+export async function weigh(
+  db: Database,
+  context: CandidateContext,
+  changes: readonly Occurrence[],
+): Promise<Verdict[]> {
   if (changes.length === 0) return [];
-  const ended = idsOf(changes.filter(({ facts }) => ENDS.has(facts.event)));
-  await cancelObsolete(tx, ended);
+  const ended = idsOf(changes.filter(isEnd));
   const announced = changes.filter(({ suppressed }) => suppressed === null);
   const goOn = idsOf(announced.filter(({ facts }) => GOES_ON.has(facts.event)));
   // Only the end of an alert asks for its reminders, of which a forgotten one has one for every period.
-  const earlier = new Map([...(await openingsOf(tx, goOn)), ...(await historyOf(tx, ended))]);
-  const chains = await chainsOf(tx, goOn);
+  const earlier = new Map([...(await openingsOf(db, goOn)), ...(await historyOf(db, ended))]);
+  const chains = await chainsOf(db, goOn);
   const routesAt = await candidatesOf(
-    tx,
+    db,
     context,
     changes.map(({ facts }) => facts.service.service_id),
   );
@@ -133,6 +146,10 @@ function chainIn(decisions: readonly Decision[]): (one: Decision) => { id: strin
   };
 }
 
-function idsOf(changes: readonly Change[]): number[] {
+function isEnd({ facts }: Occurrence): boolean {
+  return ENDS.has(facts.event);
+}
+
+function idsOf(changes: readonly Occurrence[]): number[] {
   return changes.map(({ alertId }) => alertId);
 }

@@ -3,21 +3,15 @@
  * In: a validated request. Out: a target, and what the audit log keeps of the change.
  * Crash: each verb is one transaction.
  */
-import type { Clock } from '../../platform/clock.ts';
-import type { DatabasePool } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/logging.ts';
+import { forgetDestination } from '../notifications/destination.ts';
 import { type ConfigureContext, configure } from './configure.ts';
+import { changedMembers, type ManageContext, recordChange, unknown } from './context.ts';
 import type { Period } from './destination.ts';
-import { changedIn, recordEdit } from './edit-log.ts';
 import type { TargetRow } from './store-targets.ts';
 import * as store from './store-targets.ts';
 
-export interface TargetContext extends ConfigureContext {
-  db: DatabasePool;
-  clock: Clock;
-  log: Logger;
-}
+export interface TargetContext extends ConfigureContext, ManageContext {}
 
 export interface TargetInput {
   type?: string;
@@ -47,15 +41,8 @@ export async function createTarget(
       throw new MedicError('conflict', `A service can have ${MAX_TARGETS} targets`);
     }
     const target_id = await store.insert(tx, target);
-    await recordEdit(tx, context, {
-      entity: 'target',
-      entityId: target_id,
-      serviceId,
-      action: 'create',
-      changedFields: ['type', 'config', 'priority', 'enabled', 'period'],
-      actor,
-      at: context.clock.now(),
-    });
+    const change = { entity: 'target', entityId: target_id, serviceId, action: 'create' } as const;
+    await recordChange(tx, context, { ...change, fields: Object.keys(input), actor });
     return { target_id, ...target };
   });
 }
@@ -83,26 +70,19 @@ export async function changeTarget(
       : await configure(context, { channel: type, path: 'config.', members }, before);
   return context.db.transaction(async (tx) => {
     const locked = await store.lock(tx, serviceId, targetId);
-    if (locked === undefined) throw unknownTarget(targetId);
+    if (locked === undefined) throw unknown('target', targetId);
     const stale =
       JSON.stringify(locked.address) !== JSON.stringify(read.address) || locked.type !== read.type;
     if (stale && members !== undefined) {
       throw new MedicError('conflict', `Target ${targetId} was changed at the same time`);
     }
     const after = { ...locked, ...plain, ...configured };
-    const changedFields = changedIn({ ...plain, ...configured }, locked).filter(
-      (name) => name !== 'destination',
-    );
+    const changed = changedMembers(locked, after).map((name) => (name === 'address' ? 'config' : name));
+    const fields = [...new Set(changed)].filter((name) => name !== 'destination');
     await store.update(tx, after);
-    await recordEdit(tx, context, {
-      entity: 'target',
-      entityId: targetId,
-      serviceId,
-      action: 'update',
-      changedFields: [...new Set(changedFields.map((name) => (name === 'address' ? 'config' : name)))],
-      actor,
-      at: context.clock.now(),
-    });
+    if (configured !== undefined) await forgetDestination(tx, { targetId });
+    const change = { entity: 'target', entityId: targetId, serviceId, action: 'update' } as const;
+    await recordChange(tx, context, { ...change, fields, actor });
     return after;
   });
 }
@@ -115,10 +95,10 @@ export function removeTarget(
   actor: string,
 ): Promise<void> {
   return context.db.transaction(async (tx) => {
-    if (!(await store.remove(tx, serviceId, targetId))) throw unknownTarget(targetId);
-    const at = context.clock.now();
-    const edit = { entity: 'target', entityId: targetId, serviceId, action: 'delete' } as const;
-    await recordEdit(tx, context, { ...edit, changedFields: [], actor, at });
+    if (!(await store.remove(tx, serviceId, targetId))) throw unknown('target', targetId);
+    await forgetDestination(tx, { targetId });
+    const change = { entity: 'target', entityId: targetId, serviceId, action: 'delete' } as const;
+    await recordChange(tx, context, { ...change, fields: [], actor });
   });
 }
 
@@ -129,14 +109,10 @@ export async function findTarget(
   targetId: number,
 ): Promise<TargetRow> {
   const target = await store.find(db, serviceId, targetId);
-  if (target === undefined) throw unknownTarget(targetId);
+  if (target === undefined) throw unknown('target', targetId);
   return target;
 }
 
 export function unknownService(serviceId: number): MedicError {
   return new MedicError('not_found', `Service ${serviceId} not found`);
-}
-
-function unknownTarget(targetId: number): MedicError {
-  return new MedicError('not_found', `Target ${targetId} not found`);
 }

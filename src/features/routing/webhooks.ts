@@ -5,8 +5,9 @@
  */
 import type { Transaction } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
+import { forgetDestination } from '../notifications/destination.ts';
 import { type Configured, configure, opened } from './configure.ts';
-import { changedIn, recordEdit } from './edit-log.ts';
+import { changedMembers, recordChange, unknown } from './context.ts';
 import { lockService } from './store-targets.ts';
 import type { WebhookRow } from './store-webhooks.ts';
 import * as store from './store-webhooks.ts';
@@ -37,15 +38,13 @@ export async function createWebhook(
     await makeRoom(tx, service_id);
     const webhook = { service_id, enabled, ...configured };
     const webhook_id = await store.insert(tx, webhook);
-    await recordEdit(tx, context, {
+    const change = {
       entity: 'webhook',
       entityId: webhook_id,
       serviceId: service_id,
       action: 'create',
-      changedFields: Object.keys(input),
-      actor,
-      at: context.clock.now(),
-    });
+    } as const;
+    await recordChange(tx, context, { ...change, fields: Object.keys(input), actor });
     return { webhook_id, ...webhook };
   });
 }
@@ -68,7 +67,7 @@ export async function changeWebhook(
   return context.db.transaction(async (tx) => {
     if (service_id !== undefined && service_id !== read.service_id) await makeRoom(tx, service_id);
     const locked = await store.lock(tx, webhookId);
-    if (locked === undefined) throw unknown(webhookId);
+    if (locked === undefined) throw unknown('webhook', webhookId);
     if (configured !== undefined && JSON.stringify(locked.address) !== JSON.stringify(read.address)) {
       throw new MedicError('conflict', `Webhook ${webhookId} was changed at the same time`);
     }
@@ -79,18 +78,12 @@ export async function changeWebhook(
       ...(enabled === undefined ? {} : { enabled }),
     };
     await store.update(tx, after);
-    await recordEdit(tx, context, {
-      entity: 'webhook',
-      entityId: webhookId,
-      serviceId: after.service_id,
-      action: 'update',
-      // Whether a credential is another one than before is not told, nor found out.
-      changedFields: [...changedIn({ service_id, enabled }, locked), ...Object.keys(members)].filter(
-        (name) => input[name as keyof WebhookInput] !== undefined,
-      ),
-      actor,
-      at: context.clock.now(),
-    });
+    if (configured !== undefined) await forgetDestination(tx, { webhookId });
+    // Whether a credential is another one than before is neither told nor found out.
+    const plain = changedMembers(locked, after).filter((name) => name === 'service_id' || name === 'enabled');
+    const fields = [...plain, ...Object.keys(members)];
+    const change = { entity: 'webhook', entityId: webhookId, serviceId: after.service_id } as const;
+    await recordChange(tx, context, { ...change, action: 'update', fields, actor });
     return after;
   });
 }
@@ -99,23 +92,17 @@ export async function changeWebhook(
 export function removeWebhook(context: TargetContext, webhookId: number, actor: string): Promise<void> {
   return context.db.transaction(async (tx) => {
     const removed = await store.remove(tx, webhookId);
-    if (removed === undefined) throw unknown(webhookId);
-    await recordEdit(tx, context, {
-      entity: 'webhook',
-      entityId: webhookId,
-      serviceId: removed.service_id,
-      action: 'delete',
-      changedFields: [],
-      actor,
-      at: context.clock.now(),
-    });
+    if (removed === undefined) throw unknown('webhook', webhookId);
+    await forgetDestination(tx, { webhookId });
+    const change = { entity: 'webhook', entityId: webhookId, serviceId: removed.service_id } as const;
+    await recordChange(tx, context, { ...change, action: 'delete', fields: [], actor });
   });
 }
 
 /** Throws `not_found`. */
 export async function findWebhook({ db }: Pick<TargetContext, 'db'>, webhookId: number): Promise<WebhookRow> {
   const webhook = await store.find(db, webhookId);
-  if (webhook === undefined) throw unknown(webhookId);
+  if (webhook === undefined) throw unknown('webhook', webhookId);
   return webhook;
 }
 
@@ -137,8 +124,4 @@ async function makeRoom(tx: Transaction, serviceId: number | null): Promise<void
   if ((await store.countOf(tx, serviceId)) < MAX_WEBHOOKS) return;
   const whose = serviceId === null ? 'of all services' : 'of a service';
   throw new MedicError('conflict', `There can be ${MAX_WEBHOOKS} webhooks ${whose}`);
-}
-
-function unknown(webhookId: number): MedicError {
-  return new MedicError('not_found', `Webhook ${webhookId} not found`);
 }

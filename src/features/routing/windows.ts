@@ -106,7 +106,7 @@ export const lockWindowsOf = store.lockNaming;
  */
 export async function removeEmptyWindows(
   tx: Transaction,
-  context: Pick<WindowContext, 'log'>,
+  context: Pick<WindowContext, 'clock' | 'log'>,
 ): Promise<void> {
   for (const entityId of await store.removeEmpty(tx)) {
     const actor = 'system:last-service-deleted';
