@@ -66,7 +66,11 @@ describe('medic rotate-secrets', () => {
     const names = await fill(250);
     const first = run();
     expect(await first.ended()).toMatchObject({ code: 0 });
-    expect(first.output()).toBe('secrets: 250 re-encrypted\naddresses of notifications: 0 re-encrypted\n');
+    expect(first.output()).toBe(
+      ['secrets: 250', 'addresses of notifications: 0', 'targets: 0', 'webhooks: 0']
+        .map((line) => `${line} re-encrypted\n`)
+        .join(''),
+    );
     expect(await secretsFor(db, after, names)).toEqual(new Map(names.map((name, n) => [name, valueNo(n)])));
 
     const second = run({ MEDIC_SECRETS_KEY_PREVIOUS: '' });

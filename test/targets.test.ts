@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAddress } from '../src/features/notifications/address.ts';
+import { sealedTargets, sealedWebhooks } from '../src/features/routing/credentials.ts';
+import { findTarget } from '../src/features/routing/targets.ts';
+import { findWebhook } from '../src/features/routing/webhooks.ts';
 import { sql } from '../src/platform/db.ts';
+import { rotate } from '../src/platform/rotation.ts';
+import { Vault } from '../src/platform/vault.ts';
 import { expectFailure, registered, resultsOf } from './harness/expectations.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { Receiver } from './harness/receivers.ts';
@@ -145,6 +151,7 @@ describe('a target', () => {
     const { target_id } = await added(service_id, SLACK);
     const one = path(service_id, target_id);
     await medic.call('PATCH', one, { enabled: false, priority: 0, config: { channel_id: 'C-TWO' } });
+    await medic.call('PATCH', one, { enabled: false, config: { channel_id: 'C-TWO' } });
     await medic.call('DELETE', one);
     const { rows } = await medic.db.query(sql`
       select actor, details from medic.audit_entries
@@ -264,6 +271,46 @@ test('of changes at the same time none is lost, and none mixes two configuration
   await medic.call('POST', `${one}/test`);
   const [request] = hook.received;
   expect(request?.path).toBe(`/${String(request?.headers['x-a']).slice('value-'.length)}`);
+});
+
+test('credentials of targets and webhooks are sealed anew by a rotation, and those in clear too', async () => {
+  const { service_id } = await registered(medic);
+  const { target_id } = await added(service_id, {
+    type: 'pagerduty',
+    config: { service_key: 'rotated-key' },
+  });
+  const fields = { url: hook.url, secret: 'rotated-secret', service_id };
+  const { webhook_id } = resultsOf(await medic.call('POST', '/v2/webhooks', fields), 201);
+  await medic.db.query(sql`
+    update medic.webhooks set address = address || '{"credentials":"{\\"secret\\":\\"rotated-secret\\"}"}'
+    where webhook_id = ${webhook_id}`);
+  const next = new Vault({ current: Buffer.alloc(32, 8), previous: Buffer.from(KEY, 'base64') });
+  for (const place of [sealedTargets, sealedWebhooks]) {
+    const first = await rotate(medic.db, next, place);
+    expect(first.resealed).toBeGreaterThan(0);
+    expect(first.left).toBe(0);
+    expect(await rotate(medic.db, next, place)).toMatchObject({ resealed: 0, left: 0 });
+  }
+  const opened = async (channel: string, row: Promise<{ destination: string; address: object }>) => {
+    const { destination, address } = await row;
+    return openAddress(next, { channel, destination, address: { ...address } });
+  };
+  expect(await opened('pagerduty', findTarget(medic.parts.context, service_id, target_id))).toEqual({
+    service_key: 'rotated-key',
+  });
+  expect(await opened('webhook', findWebhook(medic.parts.context, webhook_id))).toEqual({
+    url: hook.url,
+    secret: 'rotated-secret',
+  });
+  // With the old key alone they do not open: a change that keeps them says so, any other is made.
+  const one = path(service_id, target_id);
+  const kept = await medic.call('PATCH', one, { config: { service_key: '***' } });
+  expectFailure(kept, 503, 'credentials');
+  expect((await medic.call('PATCH', one, { enabled: false })).status).toBe(200);
+  for (const place of [sealedTargets, sealedWebhooks]) {
+    const back = new Vault({ current: Buffer.from(KEY, 'base64'), previous: Buffer.alloc(32, 8) });
+    expect(await rotate(medic.db, back, place)).toMatchObject({ left: 0 });
+  }
 });
 
 describe('a test message', () => {

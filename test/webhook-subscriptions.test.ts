@@ -72,8 +72,8 @@ test('a webhook has defaults, is found, changed member by member, and removed', 
 test('webhooks are listed newest first, and of a service only its own', async () => {
   const { service_id } = await registered(medic);
   const ids: number[] = [];
-  for (const of of [service_id, null, service_id]) {
-    ids.push((await created({ url: hook.url, service_id: of })).webhook_id);
+  for (const owner of [service_id, null, service_id]) {
+    ids.push((await created({ url: hook.url, service_id: owner })).webhook_id);
   }
   const list = async (query: string) =>
     resultsOf(await medic.call('GET', `/v2/webhooks${query}`)).entries.map(

@@ -12,6 +12,10 @@ import type { AlertContext } from './context.ts';
 import { type AlertEvent, suppression } from './machine.ts';
 import { type Standing, standingOf } from './store-explain.ts';
 
+export interface ExplainContext extends AlertContext {
+  db: DatabasePool;
+}
+
 export interface Explanation extends Verdict {
   standing: Standing;
   muted: boolean;
@@ -25,7 +29,7 @@ const HELD_IN_MAINTENANCE: ReadonlySet<AlertEvent> = new Set(['opened', 'reminde
 
 /** Throws `not_found` for an unknown service. */
 export async function explain(
-  context: AlertContext & { db: DatabasePool },
+  context: ExplainContext,
   serviceId: number,
   event: AlertEvent,
   at: Date,

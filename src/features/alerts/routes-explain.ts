@@ -8,9 +8,8 @@ import { invalid } from '../../platform/errors.ts';
 import { AnyCase, Instant, Nullable } from '../../platform/schema.ts';
 import { storedDecision } from '../routing/decision.ts';
 import { DecisionV2, explained } from '../routing/explanation.ts';
-import { explain } from './explain.ts';
+import { type ExplainContext, explain } from './explain.ts';
 import { ALERT_EVENTS } from './machine.ts';
-import type { AlertRouteContext } from './routes.ts';
 
 const Explanation = Type.Object({
   service_id: Type.Integer(),
@@ -38,7 +37,7 @@ const Explanation = Type.Object({
 const FARTHEST_MS = 10 * 366 * 86_400_000;
 
 /** `/v2/services/{service_id}/explain`: our addition to the specification. */
-export function explainRoutes(app: Router, context: AlertRouteContext): void {
+export function explainRoutes(app: Router, context: ExplainContext): void {
   app.get(
     '/v2/services/:service_id/explain',
     {

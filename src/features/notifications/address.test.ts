@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Vault } from '../../platform/vault.ts';
 import { addressSealer, openAddress } from './address.ts';
-import type { Channel, TargetKind } from './channels/channel.ts';
+import type { Address, Channel, TargetKind } from './channels/channel.ts';
 
 const kind = (identity: string, credentials: string[]) =>
-  ({ credentials, identityOf: (config) => String(config[identity]) }) as TargetKind;
+  ({ credentials, identityOf: (config: Address) => String(config[identity]) }) as unknown as TargetKind;
 const channel = (name: string, target: TargetKind) => [name, { name, target } as Channel] as const;
 const channels = new Map([
   channel('pagerduty', kind('routing_key', ['routing_key'])),

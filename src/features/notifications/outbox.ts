@@ -7,6 +7,8 @@ import type { Channel } from './channels/channel.ts';
 import type { NewNotification } from './store.ts';
 import * as store from './store.ts';
 
+export type { NewNotification } from './store.ts';
+
 export const DELIVER_TASK = 'deliver';
 
 export interface OutboxContext {

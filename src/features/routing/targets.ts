@@ -77,8 +77,9 @@ export async function changeTarget(
       throw new MedicError('conflict', `Target ${targetId} was changed at the same time`);
     }
     const after = { ...locked, ...plain, ...configured };
-    const changed = changedMembers(locked, after).map((name) => (name === 'address' ? 'config' : name));
-    const fields = [...new Set(changed)].filter((name) => name !== 'destination');
+    const fields = changedMembers<object>(locked, { ...plain, type });
+    if (configured !== undefined && !isSame(configured.address, locked.address)) fields.push('config');
+    if (fields.length === 0) return locked;
     await store.update(tx, after);
     if (configured !== undefined) await forgetDestination(tx, { targetId });
     const change = { entity: 'target', entityId: targetId, serviceId, action: 'update' } as const;
@@ -111,6 +112,12 @@ export async function findTarget(
   const target = await store.find(db, serviceId, targetId);
   if (target === undefined) throw unknown('target', targetId);
   return target;
+}
+
+/** The database returns members in another order. */
+function isSame(one: object, other: object): boolean {
+  const inOrder = (members: object) => JSON.stringify(Object.entries(members).sort());
+  return inOrder(one) === inOrder(other);
 }
 
 export function unknownService(serviceId: number): MedicError {
