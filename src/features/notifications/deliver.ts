@@ -85,7 +85,7 @@ async function record(context: DeliverContext, attempt: Attempt, outcome: Outcom
   const single = resultOf(outcome, attempt.attempt, waits, now, random);
   const result = attempt.chain_id === null ? single : resultInRound(single, !refused);
   await db.transaction(async (tx) => {
-    await store.lockAlertOf(tx, attempt.alert_id);
+    await (attempt.chain_id === null ? store.shareAlertOf : store.lockAlertOf)(tx, attempt.alert_id);
     if (!(await store.finishAttempt(tx, attempt, result, now))) return;
     if (result.nextAttemptAt !== null) {
       await addJobs(tx, [deliverJob(attempt, result.nextAttemptAt)]);

@@ -221,6 +221,14 @@ export async function lockAlertOf(db: Database, alertId: number): Promise<void> 
   await db.query(sql`select from medic.alerts where alert_id = ${alertId} for no key update`);
 }
 
+/**
+ * The same for a delivery on its own: several of an alert may end at once, but none while the alert changes. Waiting for
+ * each other's commits they would keep the connections that all of them need.
+ */
+export async function shareAlertOf(db: Database, alertId: number): Promise<void> {
+  await db.query(sql`select from medic.alerts where alert_id = ${alertId} for share`);
+}
+
 /** The first unfinished notification of an alert in a lane. */
 export async function nextInLane(
   db: Database,
