@@ -281,3 +281,17 @@ test('two webhooks at one address do not wait for each other', async () => {
   await medic.settle();
   expect((await sent()).map(({ status }) => status).sort()).toEqual(['retrying', 'success']);
 });
+
+test('an address that its channel cannot read fails like any other and ends', async () => {
+  await report();
+  await tell(medic, [
+    { channel: 'chat', address: { kind: 'carrier-pigeon', url: `${hook.url}/geheim-123` } },
+  ]);
+  await medic.settle();
+  await medic.advance('20m');
+  const { rows } = await medic.db.query(sql`
+    select status, attempts, error from medic.notifications where channel = 'chat'`);
+  expect(rows).toEqual([{ status: 'failed', attempts: 5, error: 'unexpected error' }]);
+  expect(medic.lines.filter(({ message }) => message === 'a channel broke down')).toHaveLength(5);
+  expect(JSON.stringify(medic.lines)).not.toContain('geheim-123');
+});

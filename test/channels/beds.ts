@@ -91,7 +91,7 @@ export function tryOut(bed: Bed, port: number): Tried {
   const vault = new Vault({ current: Buffer.alloc(32, 7), previous: undefined });
   const to = { channel: bed.channel, destination: channel.target.destinationOf(address) };
   const stored = sealAddress({ vault, channels }, { ...to, address });
-  const context = { vault, channels, secretsFor: async () => new Map<string, string>() };
+  const context = { log, vault, channels, secretsFor: async () => new Map<string, string>() };
   return {
     channel,
     destination: to.destination,

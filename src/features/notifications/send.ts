@@ -1,10 +1,12 @@
 import { MedicError } from '../../platform/errors.ts';
+import { type Logger, named } from '../../platform/logging.ts';
 import { maskOf } from '../../platform/masking.ts';
 import { DecryptionError, type Vault } from '../../platform/vault.ts';
 import { openAddress } from './address.ts';
 import type { Address, Channel, Message, Outcome } from './channels/channel.ts';
 
 export interface SendContext {
+  log: Logger;
   vault: Vault;
   channels: ReadonlyMap<string, Channel>;
   /** Values of secrets by name. Rejects with a MedicError that names those it has not. */
@@ -35,8 +37,15 @@ export async function send(
     // A key or a secret that is missing may be back at the next attempt.
     return { kind: 'retry', code: null, error: problem };
   }
-  const outcome = await channel.send({ ...message, address });
-  return discreet(outcome, [...(channel.secrets ?? []), ...secrets]);
+  const all = [...(channel.secrets ?? []), ...secrets];
+  try {
+    return discreet(await channel.send({ ...message, address }), all);
+  } catch (error) {
+    // A mistake of ours, such as an address that its channel cannot read: it ends like any other failure, and is told.
+    const reason = maskOf(all)(String(error));
+    named(context.log, 'notifications').error({ channel: channel.name, reason }, 'a channel broke down');
+    return { kind: 'retry', code: null, error: 'unexpected error' };
+  }
 }
 
 function problemOf(error: unknown): string {
