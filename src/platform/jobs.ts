@@ -36,6 +36,8 @@ export type Task = (payload: Record<string, unknown>) => Promise<void>;
 const CONCURRENCY = 1000;
 const MAX_IN_FLIGHT_PER_LANE = 8;
 const MANY_IN_FLIGHT = CONCURRENCY / 2;
+/** Slots that look for a job at once; each look is a commit, and one after the other they would be the limit. */
+const LOOKING = 4;
 /** Delayed jobs are looked for this often; new ones are announced at once by NOTIFY. */
 const POLL_INTERVAL_MS = 500;
 const LIVENESS_EVERY_MS = 5_000;
@@ -169,7 +171,7 @@ export class JobRunner {
 
   /** A runner that could not record what became of a job finishes the others in the background. */
   async #runUntilBroken(): Promise<void> {
-    const turn = new Turn();
+    const turn = new Turn(() => (this.#isCrowded ? 1 : LOOKING));
     const events: WorkerEvents = new EventEmitter();
     events.on('pool:create', ({ workerPool }) => {
       this.#poolId = workerPool.id;
@@ -191,7 +193,7 @@ export class JobRunner {
       preset: PRESET,
       concurrency: CONCURRENCY,
       pollInterval: POLL_INTERVAL_MS,
-      forbiddenFlags: () => turn.take().then(() => this.#fullLanes()),
+      forbiddenFlags: () => turn.take().then(() => this.#fullLanes(turn.looking - 1)),
       noHandleSignals: true,
       logger: quiet(this.#log),
     });
@@ -218,9 +220,14 @@ export class JobRunner {
     }
   }
 
-  #fullLanes(): string[] {
-    const most = this.#inFlight < MANY_IN_FLIGHT ? MAX_IN_FLIGHT_PER_LANE : 1;
-    return [...this.#lanes].filter(([, count]) => count >= most).map(([lane]) => lane);
+  get #isCrowded(): boolean {
+    return this.#inFlight >= MANY_IN_FLIGHT;
+  }
+
+  /** @param looking how many others may be about to take a job of any lane */
+  #fullLanes(looking: number): string[] {
+    const most = this.#isCrowded ? 1 : MAX_IN_FLIGHT_PER_LANE;
+    return [...this.#lanes].filter(([, count]) => count + looking >= most).map(([lane]) => lane);
   }
 
   async #inLane(flags: Record<string, true> | null, work: () => Promise<void>): Promise<void> {
