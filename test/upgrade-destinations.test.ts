@@ -24,7 +24,7 @@ beforeAll(async () => {
   await admin(server, `create database ${name}`);
   db = openDatabase({ connection: { ...server, database: name }, poolSize: 1, log: silentLogger() });
   await db.query(sql`create schema medic`);
-  await run(FILES.filter((file) => file < '010'));
+  await run(FILES.filter((file) => file < '011'));
 });
 afterAll(async () => {
   await db.end();
@@ -49,7 +49,7 @@ test('messages that were written before there were lanes keep their addresses an
   await insert('pagerduty', 'default', { routing_key: 'a"\\key' });
   await insert('pagerduty', 'default', { routing_key: 'a"\\key' });
   await insert('pagerduty', 'default', { routing_key: 'other' });
-  await run(FILES.filter((file) => file >= '010'));
+  await run(FILES.filter((file) => file >= '011'));
   const { rows } = await db.query<{
     channel: string;
     destination: string;

@@ -141,7 +141,7 @@ test('an address that the guard refuses fails at once, in its words and without 
 describe('secrets', () => {
   test('are put into header values and the signing secret at each attempt, and shown to nobody', async () => {
     const { db, clock, vault } = medic.parts.context;
-    await createSecret({ db, clock, vault }, { name: 'TOKEN', value: 'topsecret-1' });
+    await createSecret({ db, clock, vault }, { name: 'TOKEN', value: 'topsecret-1' }, 'test');
     hook.answer = ({ headers }) => ({ status: 500, body: `who is ${headers.authorization}?` });
     await report();
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the reference of the specification
@@ -177,7 +177,7 @@ describe('secrets', () => {
       { status: 'retrying', attempts: 1, error: 'unknown secrets: NOT_THERE', response_code: null },
     ]);
     const { db, clock, vault } = medic.parts.context;
-    await createSecret({ db, clock, vault }, { name: 'NOT_THERE', value: 'here it is' });
+    await createSecret({ db, clock, vault }, { name: 'NOT_THERE', value: 'here it is' }, 'test');
     await medic.advance('2s');
     expect(hook.received).toHaveLength(1);
   });

@@ -91,7 +91,7 @@ export async function forgetFailingOf(
   await db.query(sql`delete from medic.destinations where right(lane, ${suffix.length}) = ${suffix}`);
 }
 
-/** How the lanes of a webhook or target end; migrations/010_destinations.sql makes them. */
+/** How the lanes of a webhook or target end; migrations/011_destinations.sql makes them. */
 function suffixOf(of: { webhookId: number } | { targetId: number }): string {
   return 'webhookId' in of ? `:w${of.webhookId}` : `:t${of.targetId}`;
 }
