@@ -1,6 +1,6 @@
 import type { Identity } from '../features/access/identity.ts';
 import type { RateClass } from '../features/access/rate-class.ts';
-import type { Scope } from '../features/access/scope.ts';
+import { grants, type Scope } from '../features/access/scope.ts';
 
 /** Every route declares these two in its `config`; a test walks all routes and refuses one without. */
 export interface Access {
@@ -29,6 +29,11 @@ declare module 'fastify' {
 /** The name under which an action of this request is recorded (spec 05 section 10). */
 export function actorOf({ identity }: { identity: Identity | undefined }): string {
   return identity?.name ?? 'anonymous';
+}
+
+/** Whether the caller may do more than the route asks for. */
+export function may({ identity }: { identity: Identity | undefined }, scope: Scope): boolean {
+  return identity !== undefined && grants(identity.scopes, scope);
 }
 
 /** Public, apart from its rate class. */

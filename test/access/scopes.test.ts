@@ -112,6 +112,36 @@ test('a path or method that does not exist is answered without asking who calls'
   expect((await medic.call('DELETE', '/v2/services', undefined, headers)).status).toBe(405);
 });
 
+test('the ping key of a service is shown to those who may write, and to nobody else', async () => {
+  for (const set of SETS) {
+    const headers = { authorization: keys.get(String(set)) ?? '' };
+    if (!grants(set, 'read')) continue;
+    const one = (await medic.call('GET', '/v2/services/1', undefined, headers)).body.results;
+    const [listed] = (await medic.call('GET', '/v2/services', undefined, headers)).body.results.entries;
+    for (const shown of [one, listed]) {
+      if (grants(set, 'write')) {
+        expect(shown.ping_key, String(set)).toMatch(/^[0-9a-f-]{36}$/);
+        expect(shown.ping_url).toContain(shown.ping_key);
+      } else {
+        expect(shown).toMatchObject({ ping_key: null, ping_url: null });
+      }
+    }
+  }
+  const { body: written } = await medic.call(
+    'PATCH',
+    '/v2/services/1',
+    {},
+    { authorization: keys.get('write') ?? '' },
+  );
+  const answers = await Promise.all(
+    ['/v2/services', '/v2/services/1', '/v2/snapshots', '/v2/audit-logs', '/service'].map(
+      async (path) =>
+        (await medic.call('GET', path, undefined, { authorization: keys.get('read') ?? '' })).body,
+    ),
+  );
+  expect(JSON.stringify(answers)).not.toContain(written.results.ping_key);
+});
+
 test('what is asked for without permission is not done', async () => {
   const authorization = keys.get('read') ?? '';
   const fields = { heartbeat_name: 'intruder', service_name: 'x', alert_interval_seconds: 60 };

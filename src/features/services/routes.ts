@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { needs } from '../../http/access.ts';
+import { may, needs } from '../../http/access.ts';
 import { authorOf } from '../../http/actor.ts';
 import { answers, EmptyEnvelope, failures, ok } from '../../http/envelope.ts';
 import { ListOf, listOf, PageQuery, pageOf } from '../../http/list.ts';
@@ -55,13 +55,16 @@ const ListQuery = Type.Object(
 /** `/v2/services`. */
 export function serviceRoutes(app: Router, context: ManageContext): void {
   const { db, clock, baseUrl } = context;
-  const show = (rows: store.ServiceRow[]) => servicesV2(db, rows, { now: clock.now(), baseUrl });
+  const show = (rows: store.ServiceRow[], pingKeys: boolean) =>
+    servicesV2(db, rows, { now: clock.now(), baseUrl, pingKeys });
   const find = async (id: number) => {
     const service = await store.findById(db, id, clock.now());
     if (service === undefined) throw new MedicError('not_found', `Service ${id} not found`);
     return service;
   };
-  const showOne = async (row: store.ServiceRow) => (await show([row]))[0] as Static<typeof ServiceV2>;
+  /** @param pingKeys callers that may change it may see its ping key */
+  const showOne = async (row: store.ServiceRow, pingKeys = true) =>
+    (await show([row], pingKeys))[0] as Static<typeof ServiceV2>;
 
   app.get(
     '/v2/services',
@@ -74,7 +77,8 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         response: answers(200, ListOf(ServiceV2)),
       },
     },
-    async ({ query }) => {
+    async (request) => {
+      const { query } = request;
       const now = clock.now();
       const page = pageOf(query);
       const filter = filterOf(query);
@@ -82,7 +86,7 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
         store.list(db, { filter, sort: query.sort ?? 'service_id', dir: query.dir ?? 'asc', ...page }, now),
         store.count(db, filter, now),
       ]);
-      return ok(listOf(await show(rows), total, page));
+      return ok(listOf(await show(rows, may(request, 'write')), total, page));
     },
   );
 
@@ -125,12 +129,12 @@ export function serviceRoutes(app: Router, context: ManageContext): void {
       config: needs('read'),
       schema: { tags, summary: 'One service', params: Params, response: answers(200, ServiceDetail) },
     },
-    async ({ params }) => {
-      const service = await find(idOf(params.service_id, 'Service'));
+    async (request) => {
+      const service = await find(idOf(request.params.service_id, 'Service'));
       const next_expected_times = upcoming(ruleOf(service), clock.now(), PREVIEWED).map((at) =>
         at.toISOString(),
       );
-      return ok({ ...(await showOne(service)), next_expected_times });
+      return ok({ ...(await showOne(service, may(request, 'write'))), next_expected_times });
     },
   );
 
