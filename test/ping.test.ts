@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApi } from '../src/api.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
@@ -61,6 +63,23 @@ test('of a long body the first 10 240 bytes are kept, cut at a character, and th
   expect(await ping('/fail', { method: 'POST', body })).toEqual([200, 'OK']);
   const [event] = await events();
   expect(event?.message).toBe(`x${'✓'.repeat(3413)}`);
+});
+
+test('a body in gzip is kept as the text that it holds, and what is none harms no ping', async () => {
+  const headers = { 'content-encoding': 'gzip' };
+  const zipped = (text: string | Buffer) => ({ method: 'POST', headers, body: gzipSync(text) });
+  expect(await ping('', zipped('disk full ✓'))).toEqual([200, 'OK']);
+  expect(await ping('', zipped(`x${'✓'.repeat(4_000_000)}`))).toEqual([200, 'OK']);
+  // Hardly to be compressed, so that the cut is in the midst of the zipped bytes.
+  const random = randomBytes(40_000).toString('hex');
+  expect(await ping('', zipped(random))).toEqual([200, 'OK']);
+  expect(await ping('/3', { method: 'POST', headers, body: 'no gzip at all' })).toEqual([200, 'OK']);
+  expect((await events()).map(({ message }) => message).reverse()).toEqual([
+    'disk full ✓',
+    `x${'✓'.repeat(3413)}`,
+    random.slice(0, 10_240),
+    'exit code 3',
+  ]);
 });
 
 test('a run id gives run tracking', async () => {

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip as gunzipWithCallback } from 'node:zlib';
+import { constants, gunzip as gunzipWithCallback } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MedicError } from '../platform/errors.ts';
 
@@ -72,24 +72,37 @@ export function readTextBodies(scope: FastifyInstance, limit: number): void {
 
 /**
  * Within `scope`, keeps the first `bytes` of a body as text, whatever its type, and reads the rest to nowhere. Invalid
- * UTF-8 is replaced; a character that the cut splits is left out.
+ * UTF-8 is replaced; a character that the cut splits is left out, and so is what gzip cannot read.
  */
 export function keepFirstBytes(scope: FastifyInstance, bytes: number): void {
   scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('*', (_request, payload, done) => {
+  scope.addContentTypeParser('*', (request, payload, done) => {
+    const isZipped = encodingOf(request) === 'gzip';
+    // What gzip makes of a short text is hardly longer than the text.
+    const needed = isZipped ? 2 * bytes : bytes;
     const kept: Buffer[] = [];
     let size = 0;
     payload.on('data', (chunk: Buffer) => {
-      if (size < bytes) kept.push(chunk.subarray(0, bytes - size));
+      if (size < needed) kept.push(chunk.subarray(0, needed - size));
       size += chunk.length;
     });
     payload.on('error', () => done(new MedicError('bad_request', 'The body did not arrive')));
-    payload.on('end', () => {
+    const keep = (start: Buffer) => {
+      const isCut = size > needed || start.length > bytes;
       // As a stream that goes on, so that a split last character is held back instead of replaced.
-      const text = new TextDecoder('utf-8').decode(Buffer.concat(kept), { stream: size > bytes });
-      done(null, text);
+      done(null, new TextDecoder('utf-8').decode(start.subarray(0, bytes), { stream: isCut }));
+    };
+    payload.on('end', () => {
+      const start = Buffer.concat(kept);
+      if (isZipped) unzipStart(start).then(keep);
+      else keep(start);
     });
   });
+}
+
+/** What the start of a gzip body holds, which for lack of its end is never known to be whole. */
+async function unzipStart(start: Buffer): Promise<Buffer> {
+  return gunzip(start, { finishFlush: constants.Z_SYNC_FLUSH }).catch(() => Buffer.alloc(0));
 }
 
 function encodingOf(request: FastifyRequest): string {

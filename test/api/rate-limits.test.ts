@@ -209,7 +209,9 @@ describe('with small limits', () => {
       const refused = await ping(`${key}/fail`)();
       expect(refused.status).toBe(429);
       expect((await fetch(`${medic.url}/ping/${key}`, { method: 'HEAD' })).status).toBe(429);
-      expect(await refused.json()).toMatchObject({ message: 'Rate limit exceeded', retry_after: 60 });
+      expect(await refused.text()).toBe('rate limit exceeded');
+      expect(refused.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+      expect(refused.headers.get('retry-after')).toBe('60');
       const { ping_key: other } = await registered(medic, { heartbeat_name: 'other' });
       expect(await times(3, ping(other))).toEqual([200, 200, 429]);
       expect(await metric('medic_rate_limit_hits_total{endpoint_type="ping"}')).toBe('3');

@@ -18,7 +18,7 @@ const HIGHEST_EXIT_CODE = 255;
 
 const PLAIN = 'text/plain; charset=utf-8';
 const PlainText = Type.String();
-const response = { 200: PlainText, 400: PlainText, 404: PlainText, 503: PlainText };
+const response = { 200: PlainText, 400: PlainText, 404: PlainText, 429: PlainText, 503: PlainText };
 
 interface PingRequest {
   Params: { ping_key: string; suffix?: string };
@@ -30,8 +30,12 @@ export function pingRoutes(app: Router, ingest: Ingest, keys: PingKeys): void {
   app.register(async (scope) => {
     keepFirstBytes(scope, MESSAGE_BYTES);
     scope.setErrorHandler((error, _request, reply) => {
-      const away = isUnavailable(error) || (error instanceof MedicError && error.status === 503);
-      if (!away) throw error;
+      const failure = error instanceof MedicError ? error : undefined;
+      if (failure?.code === 'rate_limited') {
+        const seconds = String(failure.retryAfter ?? 1);
+        return reply.code(429).type(PLAIN).header('retry-after', seconds).send('rate limit exceeded');
+      }
+      if (!isUnavailable(error) && failure?.status !== 503) throw error;
       return reply.code(503).type(PLAIN).header('retry-after', '5').send('try again');
     });
     for (const url of ['/ping/:ping_key', '/ping/:ping_key/:suffix']) {
