@@ -134,6 +134,8 @@ test('the request log has the documented members and the id that the answer carr
       logger: 'medic.http',
       request_id: 'my-id.1',
       api_key_id: 1,
+      api_key_name: 'admin',
+      api_key_scopes: ['read', 'write', 'admin'],
       method: 'GET',
       route: '/v2/services',
       status_code: 200,

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from '../platform/logging.ts';
 import type { Metrics } from '../platform/metrics.ts';
 
@@ -20,7 +20,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Log
   );
   app.addHook('onResponse', (request, reply, done) => {
     const { config, url } = request.routeOptions;
-    const route = url ?? 'unmatched';
+    const route = routeOf(request);
     const { method } = request;
     const seconds = reply.elapsedTime / 1000;
     total.add(method, route, String(reply.statusCode), 'medic');
@@ -29,10 +29,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Log
     if (log.isLevelEnabled(level)) {
       log[level](
         {
-          request_id: request.id,
-          api_key_id: request.identity?.apiKeyId ?? undefined,
-          method,
-          route,
+          ...aboutOf(request),
           status_code: reply.statusCode,
           duration_ms: Math.round(reply.elapsedTime * 10) / 10,
         },
@@ -41,4 +38,19 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics, log: Log
     }
     done();
   });
+}
+
+/** Which request a line is about, and whose (spec 05 section 3, spec 07 section 3). */
+export function aboutOf(request: FastifyRequest): Record<string, unknown> {
+  const { id, identity, method } = request;
+  const caller =
+    identity === undefined || identity.apiKeyId === null
+      ? {}
+      : { api_key_id: identity.apiKeyId, api_key_name: identity.name, api_key_scopes: identity.scopes };
+  return { request_id: id, ...caller, method, route: routeOf(request) };
+}
+
+/** The template of the path. */
+function routeOf({ routeOptions }: FastifyRequest): string {
+  return routeOptions?.url ?? 'unmatched';
 }

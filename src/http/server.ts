@@ -14,7 +14,7 @@ import { ambiguityOf } from './ambiguity.ts';
 import { readJsonBodies } from './body.ts';
 import { failureOf, isDataRefusal } from './envelope.ts';
 import { ResponseHeaders } from './headers.ts';
-import { observeRequests } from './observe.ts';
+import { aboutOf, observeRequests } from './observe.ts';
 import { publishOpenApi } from './openapi.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { answerWhatNodeRefuses, refuseConnection } from './refuse-connection.ts';
@@ -126,8 +126,7 @@ function requestId(request: IncomingMessage): string {
 function sendFailure(log: Logger, error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const schema = request.routeOptions?.schema?.body as { required?: string[] } | undefined;
   const failure = failureOf(error, schema?.required ?? []);
-  const route = request.routeOptions?.url ?? 'unmatched';
-  const about = { request_id: request.id, method: request.method, route, exception: error };
+  const about = { ...aboutOf(request), exception: error };
   if (failure.status === 500) log.error(about, 'a request failed');
   else if (isDataRefusal(error)) log.warn(about, 'the database refused a value that validation let through');
   return reply
