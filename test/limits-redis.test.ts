@@ -98,6 +98,21 @@ describe.skipIf(installedRedis === undefined)(`the window in ${NAME}`, () => {
     expect(warnings()).toEqual([]);
   });
 
+  test('a key of another type in the place of a bucket makes room for it, and Redis goes on counting', async () => {
+    const { limiter, warnings } = await node();
+    for (const bucket of ['text', 'hash']) await limiter.take(bucket, 2);
+    await redis.query((client) => client.set('medic:ratelimit:text', 'x'));
+    await redis.query(async (client) => {
+      await client.del('medic:ratelimit:hash');
+      await client.hset('medic:ratelimit:hash', 'a', 'b');
+    });
+    for (const bucket of ['text', 'hash']) {
+      expect(await limiter.peek(bucket, 2)).toMatchObject({ allowed: true, remaining: 2 });
+      expect(await allowedOf([1, 2, 3].map(() => limiter.take(bucket, 2)))).toBe(2);
+    }
+    expect([limiter.backend, warnings()]).toEqual(['redis', []]);
+  });
+
   test('the name of a bucket is never taken for anything else', async () => {
     const { limiter } = await node();
     for (const name of ['', '*', 'a\r\nb', '😀', 'x'.repeat(5_000)]) {

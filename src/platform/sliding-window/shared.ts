@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logging.ts';
 import { repeat } from '../repeat.ts';
 import type { MemoryWindow } from './memory.ts';
@@ -107,7 +108,7 @@ export class SharedWindow implements SlidingWindow {
     const { log } = this.#options;
     const back = new AbortController();
     const until = AbortSignal.any([this.#stopped.signal, back.signal]);
-    this.#retrying = repeat('rate-limit', log, until, async () => {
+    const attempt = async () => {
       try {
         await this.#connect();
         log.info('Redis answers again and counts requests');
@@ -116,7 +117,11 @@ export class SharedWindow implements SlidingWindow {
         this.#warn(error);
       }
       return RETRY_MS;
-    });
+    };
+    // Not at once: one that answers the attempt and fails the next question would be connected to all the time.
+    this.#retrying = sleep(RETRY_MS, undefined, { signal: until })
+      .catch(() => {})
+      .then(() => repeat('rate-limit', log, until, attempt));
   }
 
   #warn(error: unknown): void {
