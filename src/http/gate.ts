@@ -1,4 +1,4 @@
-import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ANONYMOUS, type Identity } from '../features/access/identity.ts';
 import { grants } from '../features/access/scope.ts';
 import { isWrong, type KeyVerifier, type Verification } from '../features/access/verify.ts';
@@ -24,6 +24,8 @@ export interface GateOptions {
  */
 export function createGate(options: GateOptions): onRequestHookHandler {
   const { mode, keys, findSession, refusals, limits } = options;
+  const verifyFor = (request: FastifyRequest, reply: FastifyReply, key: string) =>
+    limits.guarded(request, reply, (sender) => keys.verify(key, sender), isWrong);
   /** Whether the route lets in callers without a key. */
   const isOpen = (access: Access) =>
     mode === 'off' ||
@@ -71,7 +73,7 @@ export function createGate(options: GateOptions): onRequestHookHandler {
         settle(() => admit(request, access, refusals.verified(verification).identity));
       const known = keys.recall(key);
       if (known !== undefined) admitKey(known);
-      else limits.guarded(request, reply, () => keys.verify(key), isWrong).then(admitKey, done);
+      else verifyFor(request, reply, key).then(admitKey, done);
       return;
     }
     const token = sessionTokenOf(request.headers.cookie);

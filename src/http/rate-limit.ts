@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Identity } from '../features/access/identity.ts';
 import { RATE_CLASSES, type RateClass } from '../features/access/rate-class.ts';
+import type { Sender } from '../features/access/verify.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Settings } from '../platform/config.ts';
 import { MedicError } from '../platform/errors.ts';
@@ -90,23 +91,32 @@ export class RateLimits {
   }
 
   /**
-   * What `verify` finds out about a credential. When too many from this address were wrong, it is refused unseen; keys
-   * that are known already should not get here.
+   * What `verify` finds out about a credential. When too many from this address were wrong, it is refused unseen, also
+   * when they turned out so only while this one waited; keys that are known already should not get here.
    */
   async guarded<T>(
     request: Pick<FastifyRequest, 'raw'>,
     reply: { headers(values: Record<string, number>): unknown },
-    verify: () => Promise<T>,
+    verify: (sender: Sender) => Promise<T>,
     isWrong: (result: T) => boolean,
   ): Promise<T> {
-    const bucket = `auth_failure:${this.#addressOf(request)}`;
+    const address = this.#addressOf(request);
+    const bucket = `auth_failure:${address}`;
     const limit = this.#limits.auth_failure;
-    const before = await this.#window.peek(bucket, limit);
-    if (!before.allowed) {
-      reply.headers(this.#headersOf(before));
-      throw this.#refusal('auth_failure', before);
-    }
-    const result = await verify();
+    let refusal: MedicError | undefined;
+    const admit = async () => {
+      if (refusal !== undefined) throw refusal;
+      const standing = await this.#window.peek(bucket, limit);
+      if (standing.allowed) return;
+      reply.headers(this.#headersOf(standing));
+      refusal = this.#refusal('auth_failure', standing);
+      throw refusal;
+    };
+    await admit();
+    // Whoever sent the same key at the same time shares the outcome, but is told by itself.
+    const result = await verify({ address, admit }).catch((error) =>
+      admit().then(() => Promise.reject(error)),
+    );
     if (isWrong(result)) await this.#window.take(bucket, limit);
     return result;
   }

@@ -108,6 +108,23 @@ test('a hash of lower cost is renewed at the next use, and the key goes on worki
   expect(await statusOf(authorization)).toBe(200);
 });
 
+test('a hash that cannot be renewed now lets its key in all the same', async () => {
+  const { key, id, authorization } = await keyWith(medic, ['read']);
+  const weak = await hash(key, { memoryCost: 8192, timeCost: 1, parallelism: 1 });
+  await medic.db.query(sql`update medic.api_keys set key_hash = ${weak} where api_key_id = ${id}`);
+  await medic.db.query(sql`
+    create function medic.refuse() returns trigger language plpgsql as $$ begin raise 'read-only'; end $$`);
+  await medic.db.query(sql`
+    create trigger refuse before update on medic.api_keys for each row execute function medic.refuse()`);
+  expect(await statusOf(authorization)).toBe(200);
+  await medic.db.query(sql`drop function medic.refuse cascade`);
+  medic.parts.keys.forget(id);
+  expect(await statusOf(authorization)).toBe(200);
+  const { rows } = await medic.db.query<{ key_hash: string }>(sql`
+    select key_hash from medic.api_keys where api_key_id = ${id}`);
+  expect(rows[0]?.key_hash).toContain('m=19456');
+});
+
 test('a hash that cannot be read never matches, and is told in the log by its id', async () => {
   const { authorization, id } = await keyWith(medic, ['read'], { hash: 'not a hash' });
   expect(await statusOf(authorization)).toBe(401);
@@ -195,6 +212,18 @@ test('without notifications the next look at the database finds revoked keys', a
   expect(await statusOf(authorization)).toBe(200);
   await medic.parts.keys.refresh();
   expect(await statusOf(authorization)).toBe(401);
+});
+
+test('a last use that could not be written is written the next time', async () => {
+  const { id, authorization } = await keyWith(medic, ['read']);
+  expect(await statusOf(authorization)).toBe(200);
+  await medic.db.query(sql`alter table medic.api_keys rename to away`);
+  await expect(medic.parts.keys.recordUse()).rejects.toThrow();
+  await medic.db.query(sql`alter table medic.away rename to api_keys`);
+  await medic.parts.keys.recordUse();
+  const { rows } = await medic.db.query<{ last_used_at: Date }>(sql`
+    select last_used_at from medic.api_keys where api_key_id = ${id}`);
+  expect(rows[0]?.last_used_at).toEqual(medic.clock.now());
 });
 
 test('the last use of a key is written in batches', async () => {

@@ -318,6 +318,31 @@ test('behind trusted proxies the caller is whom they name', async () => {
   expect((await health('other junk')).status).toBe(429);
 });
 
+test('of a hundred wrong keys at once those that still wait after twenty are refused unseen', async () => {
+  medic = await startTestMedic({ MEDIC_TRUST_PROXY: '1', RATE_LIMIT_AUTH_FAILURE_REQUESTS: '20' });
+  const fresh = await keyNamed('fresh', ['read']);
+  const from = (address: string, headers: Record<string, string>) =>
+    medic.call('GET', '/v2/services', undefined, { ...headers, 'x-forwarded-for': address });
+  const guess = (n: number) => ({ authorization: `Bearer mdk_${String(n % 90).padStart(43, 'x')}` });
+  const guesses = Array.from({ length: 100 }, (_, n) => from('198.51.100.1', guess(n)));
+  const other = from('198.51.100.2', fresh);
+  const sameKeyElsewhere = from('198.51.100.3', guess(80));
+  const answers = await Promise.all(guesses);
+  const refused = answers.filter(({ status }) => status === 429);
+  const seen = answers.filter(({ status }) => status === 401);
+  expect(seen.length + refused.length).toBe(100);
+  expect(seen.length).toBeGreaterThanOrEqual(20);
+  // Those whose turn it was already.
+  expect(seen.length).toBeLessThanOrEqual(30);
+  for (const answer of refused) {
+    expect(limits(answer).slice(0, 2)).toEqual(['20', '0']);
+    expect(answer.headers.get('retry-after')).toBe('60');
+  }
+  expect(await metric('medic_rate_limit_hits_total{endpoint_type="auth_failure"}')).toBe(`${refused.length}`);
+  expect((await other).status).toBe(200);
+  expect((await sameKeyElsewhere).status).toBe(401);
+});
+
 test('without authentication everyone counts by address', async () => {
   medic = await startTestMedic({ MEDIC_AUTH_MODE: 'off', RATE_LIMIT_MANAGEMENT_REQUESTS: '2' });
   expect(await times(3, () => medic.call('GET', '/v2/services', undefined, NO_KEY))).toEqual([200, 200, 429]);

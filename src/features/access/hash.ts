@@ -20,14 +20,17 @@ export class KeyHasher {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  /** @returns the argon2id hash in PHC format, with a salt of its own. */
-  hash(key: string): Promise<string> {
-    return this.#inTurn(() => hash(key, COST));
+  /**
+   * @param first before all that wait, as below
+   * @returns the argon2id hash in PHC format, with a salt of its own.
+   */
+  hash(key: string, first = false): Promise<string> {
+    return this.#inTurn(() => hash(key, COST), first);
   }
 
   /**
    * @param find looks up the hash to compare with, in PHC format, when it is this key's turn; undefined: there is no
-   * candidate, which must cost the same.
+   * candidate, which must cost the same. What it rejects with is handed on, without a verification.
    * @param first before all that wait: only for keys that were right a while ago, which nobody can guess.
    */
   verify(find: () => Promise<string | undefined>, key: string, first = false): Promise<Match> {

@@ -73,7 +73,7 @@ export function sessionRoutes(app: Router, context: SessionContext): void {
     async (request, reply) => {
       const now = clock.now();
       const key = request.body.api_key;
-      const verify = () => limits.guarded(request, reply, () => keys.verify(key), isWrong);
+      const verify = () => limits.guarded(request, reply, (sender) => keys.verify(key, sender), isWrong);
       const { identity, token } = await logIn(key, verify, now);
       const seconds = identity.expiresAt === null ? 0 : (identity.expiresAt.getTime() - now.getTime()) / 1000;
       reply.header('set-cookie', cookieOf(token, Math.floor(seconds)));

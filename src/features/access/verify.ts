@@ -21,6 +21,13 @@ export function isWrong(verification: Verification): boolean {
   return verification === 'invalid';
 }
 
+/** Where a key comes from that must be verified. */
+export interface Sender {
+  address: string;
+  /** Rejects when the address has sent too many wrong keys; asked when it is the turn of its key. */
+  admit(): Promise<void>;
+}
+
 interface Remembered extends Verified {
   verifiedAt: number;
 }
@@ -42,7 +49,7 @@ export class KeyVerifier {
   readonly #log: Logger;
   /** By the SHA-256 of the key, oldest first; also those that must be verified again, which are then the next. */
   readonly #remembered = new Map<string, Remembered>();
-  /** A key that comes many times at once is verified once. */
+  /** By sender and digest: a key that comes many times at once from an address is verified once. */
   readonly #verifying = new Map<string, Promise<Verification>>();
   #used = new Set<number>();
 
@@ -65,20 +72,25 @@ export class KeyVerifier {
     return this.#judge(known, now);
   }
 
-  /** The cost depends neither on how many keys exist nor on whether one begins like this. Rejects with 503 when busy. */
-  verify(key: string): Promise<Verification> {
+  /**
+   * The cost depends neither on how many keys exist nor on whether one begins like this. Rejects with 503 when busy.
+   * @param sender left out: a key that was right before is verified anew.
+   */
+  verify(key: string, sender?: Sender): Promise<Verification> {
     const digest = digestOf(key);
-    const running = this.#verifying.get(digest);
+    const id = `${digest} ${sender?.address ?? ''}`;
+    const running = this.#verifying.get(id);
     if (running !== undefined) return running;
-    const fresh = this.#verify(key, digest).finally(() => this.#verifying.delete(digest));
-    this.#verifying.set(digest, fresh);
+    const fresh = this.#verify(key, digest, sender).finally(() => this.#verifying.delete(id));
+    this.#verifying.set(id, fresh);
     return fresh;
   }
 
-  async #verify(key: string, digest: string): Promise<Verification> {
+  async #verify(key: string, digest: string, sender: Sender | undefined): Promise<Verification> {
     const prefix = prefixOf(key);
     let row: store.KeyRow | undefined;
     const find = async () => {
+      await sender?.admit();
       row = prefix === undefined ? undefined : await store.findByPrefix(this.#db, prefix);
       return row?.key_hash;
     };
@@ -90,15 +102,23 @@ export class KeyVerifier {
       this.#remembered.delete(digest);
       return 'invalid';
     }
-    if (match === 'weak') {
-      const renewed = await this.hasher.hash(key);
-      await store.renewHash(this.#db, row.api_key_id, row.key_hash, renewed);
-      row.key_hash = renewed;
-    }
+    if (match === 'weak') row.key_hash = await this.#renewed(key, row);
     const verifiedAt = this.#clock.now().getTime();
     const verified = { identity: identityOf(row), keyHash: row.key_hash };
     this.#remember(digest, { ...verified, verifiedAt });
     return this.#judge(verified, verifiedAt);
+  }
+
+  /** A right key is let in whether its hash can be renewed now or another time. @returns the stored hash. */
+  async #renewed(key: string, { api_key_id: id, key_hash: old }: store.KeyRow): Promise<string> {
+    try {
+      const renewed = await this.hasher.hash(key, true);
+      await store.renewHash(this.#db, id, old, renewed);
+      return renewed;
+    } catch (error) {
+      this.#log.warn({ api_key_id: id, exception: error }, 'the hash of an API key could not be renewed');
+      return old;
+    }
   }
 
   #remember(digest: string, entry: Remembered): void {
@@ -142,7 +162,12 @@ export class KeyVerifier {
     if (this.#used.size === 0) return;
     const used = this.#used;
     this.#used = new Set();
-    await store.touch(this.#db, [...used], this.#clock.now());
+    try {
+      await store.touch(this.#db, [...used], this.#clock.now());
+    } catch (error) {
+      for (const id of used) this.#used.add(id);
+      throw error;
+    }
   }
 }
 
