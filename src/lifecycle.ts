@@ -54,7 +54,7 @@ export async function startMedic(settings: Config, role: Role, giveUp: AbortSign
   if (generated !== undefined) {
     named(log, 'main').warn(
       { file: generated },
-      'generated the key of the secrets: keep a copy of it apart from the database, without it they are lost',
+      `generated the key of the secrets in ${generated}: keep a copy of it apart from the database, without it they are lost`,
     );
   }
   const embedded =

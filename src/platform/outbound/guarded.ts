@@ -96,7 +96,7 @@ export class GuardedClient {
   /** Of the URL only the host is logged: path, query and user information may be credentials. */
   #refusal(text: string, reason: string, unresolved = false): RefusedUrl {
     const host = URL.canParse(text) ? new URL(text).host : undefined;
-    this.#log.warn({ host, reason }, 'refused to call a URL');
+    this.#log.warn({ host, reason }, `refused to call a URL: ${reason}`);
     return new RefusedUrl(unresolved);
   }
 }

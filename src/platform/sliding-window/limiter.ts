@@ -54,7 +54,7 @@ export class RateLimiter implements SlidingWindow {
     else if (this.#type === 'auto') {
       this.#log.warn('REDIS_URL is not set: every process counts requests for itself');
     }
-    this.#log.info({ backend: this.backend }, 'requests are counted');
+    this.#log.info({ backend: this.backend }, `requests are counted in ${this.backend}`);
   }
 
   async stop(): Promise<void> {
