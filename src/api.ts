@@ -4,7 +4,7 @@ import type { RateClass } from './features/access/rate-class.ts';
 import { apiKeyRoutes } from './features/access/routes.ts';
 import { secretRoutes } from './features/access/routes-secrets.ts';
 import { sessionRoutes } from './features/access/routes-session.ts';
-import { findSession } from './features/access/sessions.ts';
+import { Sessions } from './features/access/sessions.ts';
 import { alertRoutes, alertRoutesV1 } from './features/alerts/routes.ts';
 import { explainRoutes } from './features/alerts/routes-explain.ts';
 import { auditRoutes } from './features/audit/routes.ts';
@@ -68,8 +68,8 @@ export function createProbe(parts: Parts, readiness: Readiness): Promise<Router>
 function server(parts: Parts, readiness: Readiness, routes: (app: Router) => void): Promise<Router> {
   const { context, health, keys, limits, metrics, refusals, settings } = parts;
   const { log, version, baseUrl } = context;
-  const find = (token: string) => findSession(context.db, token, context.clock.now());
-  const gate = createGate({ mode: settings.MEDIC_AUTH_MODE, keys, findSession: find, refusals, limits });
+  const sessions = new Sessions(context);
+  const gate = createGate({ mode: settings.MEDIC_AUTH_MODE, keys, sessions, refusals, limits });
   const admission = waitForDatabase(readiness, gate);
   return createServer({ log, metrics, version, baseUrl, admission, limits }, (app) => {
     healthRoutes(app, context, health, readiness, metrics);

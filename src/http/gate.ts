@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ANONYMOUS, type Identity } from '../features/access/identity.ts';
 import { grants } from '../features/access/scope.ts';
+import type { Sessions } from '../features/access/sessions.ts';
 import { isWrong, type KeyVerifier, type Verification } from '../features/access/verify.ts';
 import type { Settings } from '../platform/config.ts';
 import { MedicError } from '../platform/errors.ts';
@@ -12,8 +13,7 @@ import type { Refusals } from './refusals.ts';
 export interface GateOptions {
   mode: Settings['MEDIC_AUTH_MODE'];
   keys: KeyVerifier;
-  /** The caller with a session cookie; undefined: the session has ended. */
-  findSession: (token: string) => Promise<Identity | undefined>;
+  sessions: Pick<Sessions, 'find'>;
   refusals: Refusals;
   limits: RateLimits;
 }
@@ -23,7 +23,7 @@ export interface GateOptions {
  * before its body is read this finds out who calls and whether that is enough.
  */
 export function createGate(options: GateOptions): onRequestHookHandler {
-  const { mode, keys, findSession, refusals, limits } = options;
+  const { mode, keys, sessions, refusals, limits } = options;
   const verifyFor = (request: FastifyRequest, reply: FastifyReply, key: string) =>
     limits.guarded(request, reply, (sender) => keys.verify(key, sender), isWrong);
   /** Whether the route lets in callers without a key. */
@@ -78,6 +78,6 @@ export function createGate(options: GateOptions): onRequestHookHandler {
     }
     const token = sessionTokenOf(request.headers.cookie);
     if (token === undefined) settle(() => admitStranger(request, access));
-    else findSession(token).then((identity) => settle(() => admitSession(request, access, identity)), done);
+    else sessions.find(token).then((identity) => settle(() => admitSession(request, access, identity)), done);
   };
 }

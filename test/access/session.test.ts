@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApi } from '../../src/api.ts';
 import { newKey } from '../../src/features/access/key.ts';
@@ -244,6 +244,25 @@ test('of a login and a rotation at the same moment no session is left', async ()
     const { rows } = await medic.db.query(sql`select from medic.sessions where api_key_id = ${api_key_id}`);
     expect(rows).toEqual([]);
   }
+});
+
+test('however many made-up cookies come at once, each is told apart and the database is asked a few times', async () => {
+  const good = await session(ADMIN_KEY);
+  const { db } = medic;
+  const query = db.query.bind(db);
+  let asked = 0;
+  db.query = ((statement: { text: string }) => {
+    if (statement.text.includes('medic.sessions')) asked += 1;
+    return query(statement as never);
+  }) as typeof db.query;
+  const made = Array.from({ length: 400 }, () => `medic_session=${randomBytes(32).toString('base64url')}`);
+  const statuses = await Promise.all(
+    made.toSpliced(200, 0, good).map(async (cookie) => (await browse('GET', PATH, { cookie })).status),
+  );
+  db.query = query;
+  expect(statuses[200]).toBe(200);
+  expect(new Set(statuses.toSpliced(200, 1))).toEqual(new Set([401]));
+  expect(asked).toBeLessThan(150);
 });
 
 test('a malformed, unknown or doubled cookie is none', async () => {

@@ -4,12 +4,16 @@
  * Crash: a session without its answer is known to nobody, and ends by itself.
  */
 import { hash, randomBytes } from 'node:crypto';
+import type { Clock } from '../../platform/clock.ts';
 import type { Database } from '../../platform/db.ts';
+import { GroupCommit } from '../../platform/group-commit.ts';
 import type { Identity } from './identity.ts';
 import * as store from './store-sessions.ts';
 import { expiryOf, identityOf, type Verified } from './verify.ts';
 
 const LIFE_MS = 12 * 3_600_000;
+const MAX_BATCH = 512;
+const MAX_WAITING = 5_000;
 
 export interface StartedSession {
   identity: Identity;
@@ -30,10 +34,41 @@ export async function startSession(
   return { identity: identityWithin(identity, token, expiresAt), token };
 }
 
-/** The caller with this cookie; undefined: there is no such session, or it or its key has ended. */
-export async function findSession(db: Database, token: string, now: Date): Promise<Identity | undefined> {
-  const row = await store.findSession(db, hashOf(token), now);
-  if (row === undefined) return undefined;
+/**
+ * Who comes with a cookie. The database is asked about all that come at once together: whoever makes cookies up is asked
+ * about before any limit, and must not keep its connections from those who report.
+ */
+export class Sessions {
+  readonly #lookup: GroupCommit<string, Identity | undefined>;
+
+  constructor({ db, clock }: { db: Database; clock: Clock }) {
+    this.#lookup = new GroupCommit({
+      flush: (tokens) => findAll(db, tokens, clock.now()),
+      maxBatch: MAX_BATCH,
+      maxWaiting: MAX_WAITING,
+    });
+  }
+
+  /** @returns undefined when there is no such session, or it or its key has ended. Rejects with 503 when busy. */
+  find(token: string): Promise<Identity | undefined> {
+    return this.#lookup.submit(token);
+  }
+}
+
+async function findAll(
+  db: Database,
+  tokens: readonly string[],
+  now: Date,
+): Promise<(Identity | undefined)[]> {
+  const rows = await store.findSessions(db, tokens.map(hashOf), now);
+  const found = new Map(rows.map((row) => [row.token_hash.toString('base64url'), row]));
+  return tokens.map((token) => {
+    const row = found.get(hashOf(token).toString('base64url'));
+    return row === undefined ? undefined : identityIn(row, token, now);
+  });
+}
+
+function identityIn(row: store.SessionRow, token: string, now: Date): Identity | undefined {
   const keyEnd = expiryOf(row.key_expires_at);
   if (keyEnd !== null && keyEnd.getTime() <= now.getTime()) return undefined;
   return identityWithin(identityOf({ ...row, expires_at: row.key_expires_at }), token, row.expires_at);

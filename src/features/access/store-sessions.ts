@@ -2,20 +2,25 @@ import { type Database, sql } from '../../platform/db.ts';
 import type { KeyRow } from './store.ts';
 
 export interface SessionRow extends Pick<KeyRow, 'api_key_id' | 'name' | 'scopes' | 'rate_limits'> {
+  token_hash: Buffer;
   /** Of the session. */
   expires_at: Date;
   /** Of its key. */
   key_expires_at: Date | number | null;
 }
 
-/** @param token SHA-256 of the cookie. @returns the session with its key as they are now. */
-export async function findSession(db: Database, token: Buffer, now: Date): Promise<SessionRow | undefined> {
+/** @param tokens SHA-256 of the cookies. @returns the sessions that there are, with their keys, as they are now. */
+export async function findSessions(
+  db: Database,
+  tokens: readonly Buffer[],
+  now: Date,
+): Promise<SessionRow[]> {
   const { rows } = await db.query<SessionRow>(sql`
-    select key.api_key_id, key.name, key.scopes, key.rate_limits, session.expires_at,
+    select session.token_hash, key.api_key_id, key.name, key.scopes, key.rate_limits, session.expires_at,
       key.expires_at as key_expires_at
     from medic.sessions session join medic.api_keys key using (api_key_id)
-    where session.token_hash = ${token} and session.expires_at > ${now}`);
-  return rows[0];
+    where session.token_hash = any(${tokens}) and session.expires_at > ${now}`);
+  return rows;
 }
 
 /**

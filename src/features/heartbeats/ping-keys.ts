@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Database } from '../../platform/db.ts';
+import { GroupCommit } from '../../platform/group-commit.ts';
 import { inTime } from '../../platform/in-time.ts';
-import { GroupCommit } from './group-commit.ts';
 import * as store from './store.ts';
 
 const SHAPE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

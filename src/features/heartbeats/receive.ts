@@ -1,8 +1,8 @@
 import type { Clock } from '../../platform/clock.ts';
 import { type DatabasePool, isUnavailable } from '../../platform/db.ts';
+import { bisecting, GroupCommit } from '../../platform/group-commit.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { AlertContext } from '../alerts/context.ts';
-import { bisecting, GroupCommit } from './group-commit.ts';
 import { judgeReports, type Receipt } from './judge-reports.ts';
 import type { HeartbeatMetrics } from './metrics.ts';
 import { type FateRow, type Item, recordHealthy } from './store-events.ts';

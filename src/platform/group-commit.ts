@@ -1,4 +1,4 @@
-import { MedicError } from '../../platform/errors.ts';
+import { MedicError } from './errors.ts';
 
 export interface GroupCommitOptions<Item, Result> {
   /** Makes a batch durable and answers each item at its index. */
@@ -16,7 +16,7 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Many concurrent writes, one transaction: a flush begins the moment none is in flight and takes everything that
+ * Many concurrent writes, or questions, one statement: a flush begins the moment none is in flight and takes everything that
  * waits. There is no timer, since under load the flush before is the timer.
  * In: items of concurrent requests. Out: one batch at a time to `flush`. Crash: an item whose promise has not
  * resolved may or may not be stored; nothing was acknowledged.
