@@ -446,6 +446,22 @@ test('of a hundred readers that do not read each holds little, and is disconnect
   await source.close();
 });
 
+test('one key does not take the streams of all others', async () => {
+  const { authorization } = await keyWith(medic, ['read']);
+  const sources = await Promise.all(Array.from({ length: 250 }, () => open({ authorization })));
+  const refused = await medic.call('GET', '/v2/events', undefined, { authorization });
+  expectFailure(refused, 503, 'Too many event streams');
+  expect(refused.headers.get('retry-after')).toBe('1');
+  (await open()).close();
+  sources.pop()?.close();
+  await eventually('room for one', 5_000, async () => {
+    const next = await open({ authorization }).catch(() => undefined);
+    next?.close();
+    return next !== undefined;
+  });
+  for (const source of sources) source.close();
+});
+
 test('readers that come and go leave nothing behind', async () => {
   const { port, hostname } = new URL(medic.url);
   for (let n = 0; n < 50; n += 1) {

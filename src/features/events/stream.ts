@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { MedicError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/logging.ts';
 import { repeat } from '../../platform/repeat.ts';
+import type { Identity } from '../access/identity.ts';
 import { standingOf } from '../access/standing.ts';
 import type { Event } from './event.ts';
 import { comment, frame, reset } from './frame.ts';
@@ -20,6 +21,8 @@ const IDLE_MS = 1_000;
 const CHECK_KEYS_MS = 2_000;
 const SIGN_OF_LIFE_MS = 15_000;
 const MOST_READERS = 1_000;
+/** Sessions count with their key: one that only reads must not keep everybody else from reading. */
+const MOST_OF_ONE_KEY = 250;
 
 const STOPPING = new MedicError('overloaded', 'Medic is stopping, try again');
 
@@ -72,9 +75,7 @@ export class EventStream {
    */
   open(subscription: Subscription): Promise<Readable> {
     if (this.#stop.signal.aborted) throw STOPPING;
-    if (this.#readers.size + this.#joining.length >= MOST_READERS) {
-      throw new MedicError('overloaded', 'Too many event streams are open, try again');
-    }
+    this.#makeRoomFor(subscription.identity);
     this.start();
     return new Promise((resolve, reject) => {
       this.#joining.push({ subscription, resolve, reject });
@@ -88,6 +89,13 @@ export class EventStream {
     this.#refuse(this.#joining, STOPPING);
     await this.#loop;
     for (const reader of this.#readers) reader.end();
+  }
+
+  #makeRoomFor({ apiKeyId }: Identity): void {
+    const open = [...this.#readers, ...this.#joining.map(({ subscription }) => subscription)];
+    const own = open.filter(({ identity }) => identity.apiKeyId === apiKeyId).length;
+    if (open.length < MOST_READERS && (apiKeyId === null || own < MOST_OF_ONE_KEY)) return;
+    throw new MedicError('overloaded', 'Too many event streams are open, try again');
   }
 
   async #round(): Promise<void> {
