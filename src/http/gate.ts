@@ -49,6 +49,7 @@ export function createGate(options: GateOptions): onRequestHookHandler {
       return;
     }
     request.identity = identity;
+    keys.noteUse(identity);
     if (!isOwnRequest(request.method, request.headers[CSRF_HEADER.toLowerCase()])) {
       throw new MedicError('forbidden', `The header ${CSRF_HEADER} is missing`);
     }

@@ -246,6 +246,17 @@ test('of a login and a rotation at the same moment no session is left', async ()
   }
 });
 
+test('what a session does is a use of its key', async () => {
+  const { key, api_key_id: id } = await createKey();
+  const cookie = await session(key);
+  await medic.parts.keys.recordUse();
+  medic.clock.advance(120_000);
+  await browse('GET', PATH, { cookie });
+  await medic.parts.keys.recordUse();
+  const { last_used_at } = resultsOf(await medic.call('GET', `/v2/api-keys/${id}`));
+  expect(last_used_at).toBe(medic.clock.now().toISOString());
+});
+
 test('however many made-up cookies come at once, each is told apart and the database is asked a few times', async () => {
   const good = await session(ADMIN_KEY);
   const { db } = medic;

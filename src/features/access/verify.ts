@@ -132,8 +132,13 @@ export class KeyVerifier {
 
   #judge({ identity, keyHash }: Verified, now: number): Verification {
     if (identity.expiresAt !== null && identity.expiresAt.getTime() <= now) return 'expired';
-    if (identity.apiKeyId !== null) this.#used.add(identity.apiKeyId);
+    this.noteUse(identity);
     return { identity, keyHash };
+  }
+
+  /** A key is used by whoever comes with it, or with a session of it. */
+  noteUse({ apiKeyId }: Identity): void {
+    if (apiKeyId !== null) this.#used.add(apiKeyId);
   }
 
   /** Forgets what was verified about one key: call it when the key was changed or revoked. */
