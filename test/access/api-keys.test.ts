@@ -77,6 +77,8 @@ test.each<[body: unknown, ...words: string[]]>([
   [{ name: 'adm\u200bin' }, 'name'],
   [{ name: '\u202enimda' }, 'name'],
   [{ name: '\ud800' }, 'name'],
+  [{ name: 'Anonymous' }, 'name', 'audit log'],
+  [{ name: 'system:start' }, 'name', 'audit log'],
   [{ name: 7 }, 'name'],
   [{ name: null }, 'name'],
   [{ name: 'x', scopes: [] }, 'scopes'],

@@ -16,12 +16,16 @@ const MAX_NAME = 255;
 /** No control, format, private or unassigned characters: the name stands in logs and beside actions of its owner. */
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]+$/u;
 
+/** Actors that are no key (spec 05 section 10). */
+const RESERVED = /^(anonymous$|system:)/i;
+
 /** The name without blanks at its ends. Throws `bad_request` when it is empty, too long or not printable. */
 export function keyName(text: string): string {
   const name = text.trim();
   if (name === '') throw invalid('name', 'must not be empty');
   if ([...name].length > MAX_NAME) throw invalid('name', `must have at most ${MAX_NAME} characters`);
   if (!PRINTABLE.test(name)) throw invalid('name', 'has characters that are not allowed here');
+  if (RESERVED.test(name)) throw invalid('name', 'would read like Medic itself in the audit log');
   return name;
 }
 
