@@ -6,6 +6,7 @@ import { cleanUp, cleanUpOnSignals, isStopping } from './lib/cleanup.ts';
 import { type Outcome, save, table } from './lib/figures.ts';
 import { type Options, readOptions } from './lib/options.ts';
 import { limits } from './limits.ts';
+import { lists } from './lists.ts';
 import { ping } from './ping.ts';
 import { route } from './route.ts';
 import { start } from './start.ts';
@@ -18,6 +19,7 @@ const BENCHES: Record<string, (options: Options) => Promise<Outcome>> = {
   burst,
   detect,
   route,
+  lists,
   start,
 };
 
