@@ -80,21 +80,30 @@ export interface Filter {
   to?: Date | undefined;
 }
 
-/** Newest first; `limit` null: all. */
+/** The service is joined only where the filter asks for it. */
+const SEARCHED = sql`medic.alerts alert left join medic.services service using (service_id)`;
+
+/**
+ * Newest first; `limit` null: all. Which alerts are on the page is found first, so that what belongs to an alert is
+ * looked up for those only, however many are skipped.
+ */
 export async function list(
   db: Database,
   filter: Filter,
   page: { limit: number | null; offset: number },
 ): Promise<AlertRow[]> {
   const { rows } = await db.query<AlertRow>(sql`
-    ${ROWS} ${where(filter)} order by alert.alert_id desc limit ${page.limit} offset ${page.offset}`);
+    with page as (
+      select alert.alert_id from ${SEARCHED} ${where(filter)}
+      order by alert.alert_id desc limit ${page.limit} offset ${page.offset}
+    )
+    ${ROWS} join page on page.alert_id = alert.alert_id order by alert.alert_id desc`);
   return rows;
 }
 
 export async function count(db: Database, filter: Filter): Promise<number> {
   const { rows } = await db.query<{ count: number }>(sql`
-    select count(*)::int as count from medic.alerts alert
-    left join medic.services service using (service_id) ${where(filter)}`);
+    select count(*)::int as count from ${SEARCHED} ${where(filter)}`);
   return rows[0]?.count ?? 0;
 }
 

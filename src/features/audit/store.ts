@@ -59,14 +59,18 @@ export interface Filter {
 const COLUMNS = sql`log_id, execution_id, playbook_id, service_id, action_type, details, actor, occurred_at`;
 const NEWEST_FIRST = sql`order by occurred_at desc, log_id desc`;
 
+/** Which entries are on the page is found in the index alone, however many are skipped. */
 export async function list(
   db: Database,
   filter: Filter,
   page: { limit: number; offset: number },
 ): Promise<EntryRow[]> {
   const { rows } = await db.query<EntryRow>(sql`
-    select ${COLUMNS} from medic.audit_entries where ${matching(filter)}
-    ${NEWEST_FIRST} limit ${page.limit} offset ${page.offset}`);
+    with page as (
+      select log_id from medic.audit_entries where ${matching(filter)}
+      ${NEWEST_FIRST} limit ${page.limit} offset ${page.offset}
+    )
+    select ${COLUMNS} from medic.audit_entries join page using (log_id) ${NEWEST_FIRST}`);
   return rows;
 }
 

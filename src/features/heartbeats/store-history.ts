@@ -29,12 +29,22 @@ interface Page {
   offset: number;
 }
 
-/** Events of a service, newest first. */
-export async function listEvents(db: Database, filter: Filter, page: Page): Promise<EventRow[]> {
+const NEWEST_FIRST = sql`order by received_at desc, heartbeat_id desc`;
+
+/**
+ * Events of a service, newest first. The first of the page is found in the index alone, however many are skipped; the
+ * page is read from there. A join with the keys of the page could be planned as a comparison with all events.
+ */
+export async function listEvents(db: Database, filter: Filter, { limit, offset }: Page): Promise<EventRow[]> {
+  const matching = conditions(filter, 'received_at');
+  const from = sql`
+    and (received_at, heartbeat_id) <= (
+      select received_at, heartbeat_id from medic.heartbeats where ${matching}
+      ${NEWEST_FIRST} limit 1 offset ${offset})`;
   const { rows } = await db.query<EventRow>(sql`
     select heartbeat_id, received_at, status, run_id, message, source from medic.heartbeats
-    where ${conditions(filter, 'received_at')}
-    order by received_at desc, heartbeat_id desc limit ${page.limit} offset ${page.offset}`);
+    where ${matching} ${offset === 0 ? empty : from}
+    ${NEWEST_FIRST} limit ${limit}`);
   return rows;
 }
 

@@ -33,7 +33,7 @@ export function ofAlert(db: Database, alertId: number): Promise<DeliveryRow[]> {
   return deliveries(db, sql`where alert_id = ${alertId} order by sequence limit 5000`);
 }
 
-/** Those of a webhook, newest first. */
+/** Those of a webhook, newest first. Which are on the page is found in the index alone, however many are skipped. */
 export function ofWebhook(
   db: Database,
   webhookId: number,
@@ -42,7 +42,10 @@ export function ofWebhook(
 ): Promise<DeliveryRow[]> {
   return deliveries(
     db,
-    sql`where ${matching(webhookId, status)} order by sequence desc limit ${page.limit} offset ${page.offset}`,
+    sql`where webhook_id = ${webhookId} and sequence in (
+        select sequence from medic.notifications where ${matching(webhookId, status)}
+        order by sequence desc limit ${page.limit} offset ${page.offset}
+      ) order by sequence desc`,
   );
 }
 

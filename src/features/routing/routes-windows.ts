@@ -9,7 +9,7 @@ import { Instant, MAX_ID, Name, Nullable, Text } from '../../platform/schema.ts'
 import { unknown } from './context.ts';
 import { windowOf } from './evaluate.ts';
 import * as store from './store-windows.ts';
-import { coverage, nextStart } from './window.ts';
+import { coverage, nextStart, type Window } from './window.ts';
 import { changeWindow, createWindow, removeWindow, type WindowContext } from './windows.ts';
 
 const tags = ['maintenance windows'];
@@ -101,10 +101,17 @@ export function windowRoutes(app: Router, context: WindowContext): void {
         );
       }
       // Only evaluating it tells whether a window is active.
-      const all = (await store.list(db, service_id, { limit: null, offset: 0 }))
-        .map((row) => shown(row, now))
-        .filter((window) => window.active_now === active_now);
-      return ok(listOf(all.slice(page.offset, page.offset + page.limit), all.length, page));
+      const all = (await store.list(db, service_id, { limit: null, offset: 0 })).filter(
+        (row) => isActive(row, now) === active_now,
+      );
+      const rows = all.slice(page.offset, page.offset + page.limit);
+      return ok(
+        listOf(
+          rows.map((row) => shown(row, now)),
+          all.length,
+          page,
+        ),
+      );
     },
   );
 
@@ -187,20 +194,25 @@ function shown(row: store.WindowRow, now: Date): Static<typeof MaintenanceWindow
     recurrence: row.recurrence,
     timezone: row.timezone,
     service_ids: row.service_ids,
-    ...present(row, now),
+    active_now: isActive(row, now),
+    next_start: nextStartOf(row, now),
   };
 }
 
+function isActive(row: store.WindowRow, now: Date): boolean {
+  return evaluated(row, (window) => coverage(window, now) !== null) ?? false;
+}
+
+function nextStartOf(row: store.WindowRow, now: Date): string | null {
+  return evaluated(row, (window) => nextStart(window, now)?.toISOString()) ?? null;
+}
+
 /** A stored window that cannot be evaluated is never active, and hides no other of a list. */
-function present(row: store.WindowRow, now: Date): { active_now: boolean; next_start: string | null } {
+function evaluated<T>(row: store.WindowRow, answer: (window: Window) => T): T | undefined {
   try {
-    const window = windowOf(row);
-    return {
-      active_now: coverage(window, now) !== null,
-      next_start: nextStart(window, now)?.toISOString() ?? null,
-    };
+    return answer(windowOf(row));
   } catch (error) {
-    if (error instanceof CronError) return { active_now: false, next_start: null };
+    if (error instanceof CronError) return undefined;
     throw error;
   }
 }

@@ -60,15 +60,20 @@ export interface Filter {
   to?: Date | undefined;
 }
 
-/** Newest first. */
+const NEWEST_FIRST = sql`order by created_at desc, snapshot_id desc`;
+
+/** Newest first. Which snapshots are on the page is found first, so that only those are read whole. */
 export async function list(
   db: Database,
   filter: Filter,
   page: { limit: number; offset: number },
 ): Promise<SnapshotRow[]> {
   const { rows } = await db.query<SnapshotRow>(sql`
-    select ${COLUMNS} from medic.service_snapshots ${where(filter)}
-    order by created_at desc, snapshot_id desc limit ${page.limit} offset ${page.offset}`);
+    with page as (
+      select snapshot_id from medic.service_snapshots ${where(filter)}
+      ${NEWEST_FIRST} limit ${page.limit} offset ${page.offset}
+    )
+    select ${COLUMNS} from medic.service_snapshots join page using (snapshot_id) ${NEWEST_FIRST}`);
   return rows;
 }
 

@@ -51,6 +51,12 @@ function rowsFrom(now: Date): Sql {
     left join medic.mutes mute using (service_id)`;
 }
 
+/** Outer joins, so that the database leaves out those that neither the filter nor the order asks for. */
+const SEARCHED = sql`
+  medic.services service
+  left join medic.service_state state using (service_id)
+  left join medic.mutes mute using (service_id)`;
+
 export async function findById(db: Database, serviceId: number, now: Date): Promise<ServiceRow | undefined> {
   const { rows } = await db.query<ServiceRow>(sql`${rowsFrom(now)} where service.service_id = ${serviceId}`);
   return rows[0];
@@ -105,21 +111,22 @@ export interface Selection {
   offset: number;
 }
 
+/** Which services are on the page is found first, so that only those are read whole, however many are skipped. */
 export async function list(db: Database, selection: Selection, now: Date): Promise<ServiceRow[]> {
   const { sort, dir, limit, offset } = selection;
   const order = raw(`${SORT_COLUMN[sort]} ${dir} nulls last, service.service_id ${dir}`);
   const { rows } = await db.query<ServiceRow>(sql`
-    ${rowsFrom(now)} ${where(selection.filter, now)} order by ${order} limit ${limit} offset ${offset}`);
+    with page as (
+      select service.service_id from ${SEARCHED} ${where(selection.filter, now)}
+      order by ${order} limit ${limit} offset ${offset}
+    )
+    ${rowsFrom(now)} join page using (service_id) order by ${order}`);
   return rows;
 }
 
 export async function count(db: Database, filter: Filter, now: Date): Promise<number> {
   const { rows } = await db.query<{ count: number }>(sql`
-    select count(*)::int as count
-    from medic.services service
-    join medic.service_state state using (service_id)
-    left join medic.mutes mute using (service_id)
-    ${where(filter, now)}`);
+    select count(*)::int as count from ${SEARCHED} ${where(filter, now)}`);
   return rows[0]?.count ?? 0;
 }
 
