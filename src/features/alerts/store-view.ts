@@ -1,4 +1,4 @@
-import { empty, join, type Sql } from 'sql-template-tag';
+import { empty, join, raw, type Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
 import type { StoredDecision } from '../routing/decision.ts';
 import type { AlertEvent, AlertState, CloseReason, Suppression } from './machine.ts';
@@ -80,9 +80,6 @@ export interface Filter {
   to?: Date | undefined;
 }
 
-/** The service is joined only where the filter asks for it. */
-const SEARCHED = sql`medic.alerts alert left join medic.services service using (service_id)`;
-
 /**
  * Newest first; `limit` null: all. Which alerts are on the page is found first, so that what belongs to an alert is
  * looked up for those only, however many are skipped.
@@ -94,8 +91,8 @@ export async function list(
 ): Promise<AlertRow[]> {
   const { rows } = await db.query<AlertRow>(sql`
     with page as (
-      select alert.alert_id from ${SEARCHED} ${where(filter)}
-      order by alert.alert_id desc limit ${page.limit} offset ${page.offset}
+      select alert_id from medic.alerts alert ${where(filter)}
+      order by alert_id desc limit ${page.limit} offset ${page.offset}
     )
     ${ROWS} join page on page.alert_id = alert.alert_id order by alert.alert_id desc`);
   return rows;
@@ -103,7 +100,7 @@ export async function list(
 
 export async function count(db: Database, filter: Filter): Promise<number> {
   const { rows } = await db.query<{ count: number }>(sql`
-    select count(*)::int as count from ${SEARCHED} ${where(filter)}`);
+    select count(*)::int as count from medic.alerts alert ${where(filter)}`);
   return rows[0]?.count ?? 0;
 }
 
@@ -114,13 +111,24 @@ function where(filter: Filter): Sql {
     serviceId === undefined ? empty : sql`alert.service_id = ${serviceId}`,
     kind === undefined ? empty : sql`alert.kind = ${kind}`,
     reason === undefined ? empty : sql`alert.reason = ${reason}`,
-    priority === undefined ? empty : sql`coalesce(service.priority, alert.priority) = ${priority}`,
-    team === undefined ? empty : sql`coalesce(service.team, alert.team) = ${team}`,
+    priority === undefined ? empty : ofServices('priority', priority),
+    team === undefined ? empty : ofServices('team', team),
     acknowledged === undefined ? empty : sql`(alert.acknowledged_at is not null) = ${acknowledged}`,
     from === undefined ? empty : sql`alert.created_at >= ${from}`,
     to === undefined ? empty : sql`alert.created_at <= ${to}`,
   ].filter((condition) => condition !== empty);
   return conditions.length === 0 ? empty : sql`where ${join(conditions, ' and ')}`;
+}
+
+/**
+ * As the service is now, or was when it was deleted. A join would look up the service of every alert that is skipped,
+ * one after the other when few match; these lists are made once.
+ */
+function ofServices(member: 'priority' | 'team', value: string): Sql {
+  const column = raw(member);
+  return sql`(
+    alert.service_id in (select service_id from medic.services where ${column} = ${value})
+    or (alert.${column} = ${value} and alert.service_id not in (select service_id from medic.services)))`;
 }
 
 export interface EventRow {

@@ -32,19 +32,21 @@ interface Page {
 const NEWEST_FIRST = sql`order by received_at desc, heartbeat_id desc`;
 
 /**
- * Events of a service, newest first. The first of the page is found in the index alone, however many are skipped; the
- * page is read from there. A join with the keys of the page could be planned as a comparison with all events.
+ * Events of a service, newest first. Which are on the page is found in the index alone, however many are skipped. Each
+ * is then looked up by its key: a join could be planned as a comparison with all events.
  */
-export async function listEvents(db: Database, filter: Filter, { limit, offset }: Page): Promise<EventRow[]> {
-  const matching = conditions(filter, 'received_at');
-  const from = sql`
-    and (received_at, heartbeat_id) <= (
-      select received_at, heartbeat_id from medic.heartbeats where ${matching}
-      ${NEWEST_FIRST} limit 1 offset ${offset})`;
+export async function listEvents(db: Database, filter: Filter, page: Page): Promise<EventRow[]> {
   const { rows } = await db.query<EventRow>(sql`
-    select heartbeat_id, received_at, status, run_id, message, source from medic.heartbeats
-    where ${matching} ${offset === 0 ? empty : from}
-    ${NEWEST_FIRST} limit ${limit}`);
+    with page as (
+      select received_at, heartbeat_id from medic.heartbeats where ${conditions(filter, 'received_at')}
+      ${NEWEST_FIRST} limit ${page.limit} offset ${page.offset}
+    )
+    select event.* from page cross join lateral (
+      select heartbeat_id, received_at, status, run_id, message, source from medic.heartbeats
+      where service_id = ${filter.serviceId} and received_at = page.received_at and heartbeat_id = page.heartbeat_id
+      limit 1
+    ) event
+    order by event.received_at desc, event.heartbeat_id desc`);
   return rows;
 }
 
