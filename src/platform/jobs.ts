@@ -57,19 +57,35 @@ export async function migrateJobs(db: DatabasePool, log: Logger): Promise<void> 
 
 /** Adds jobs in the caller's transaction; they start after its commit. */
 export async function addJobs(db: Database, jobs: readonly Job[]): Promise<void> {
-  if (jobs.length === 0) return;
-  await db.query(sql`
-    select count(*) from graphile_worker.add_jobs(array(
+  for (let left = jobs; left.length > 0; ) {
+    const missed = new Set(await addOnce(db, left));
+    left = left.filter(({ key }) => missed.has(key));
+  }
+}
+
+/**
+ * The library looks first for jobs with these keys that somebody has taken, to let new ones stand beside them, and then
+ * adds. A job that is taken between the two is neither replaced nor joined by another (`on conflict (key) … where
+ * locked_at is null`), and whoever took it does not know of the change. The next look finds it taken.
+ * @returns the keys of the jobs that were not added.
+ */
+async function addOnce(db: Database, jobs: readonly Job[]): Promise<string[]> {
+  const keys = jobs.map((job) => job.key);
+  const { rows } = await db.query<{ key: string }>(sql`
+    select * from unnest(${keys}::text[]) as job (key)
+    except
+    select key from graphile_worker.add_jobs(array(
       select row(job.task, job.payload, null, job.run_at, null, job.key, null,
                  case when job.lane is null then null else array[job.lane] end)::graphile_worker.job_spec
       from unnest(
         ${jobs.map((job) => job.task)}::text[],
         ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
         ${jobs.map((job) => job.runAt)}::timestamptz[],
-        ${jobs.map((job) => job.key)}::text[],
+        ${keys}::text[],
         ${jobs.map((job) => job.lane ?? null)}::text[]
       ) as job (task, payload, run_at, key, lane)
     ))`);
+  return rows.map(({ key }) => key);
 }
 
 /**

@@ -10,7 +10,7 @@ import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { Outcome } from './channels/channel.ts';
 import type { NotificationMetrics } from './metrics.ts';
-import { deliverJob } from './outbox.ts';
+import { deliverJob, wakeNext } from './outbox.ts';
 import type { AttemptResult } from './store.ts';
 import * as store from './store.ts';
 import * as chains from './store-chains.ts';
@@ -77,10 +77,7 @@ async function giveTurn(
   const rest = await chains.finishRest(tx, chain_id, NOT_NEEDED);
   const untold = rest.filter(({ attempts }) => attempts === 0).map(({ lane }) => lane);
   await chains.cancelEnds(tx, alert_id, untold, NEVER_TOLD);
-  for (const { lane } of rest) {
-    const next = await store.nextInLane(tx, { alert_id, lane });
-    if (next !== undefined) await addJobs(tx, [deliverJob(next, now)]);
-  }
+  for (const { lane } of rest) await wakeNext(tx, { alert_id, lane }, now);
   tx.afterCommit(() => report(context, rest, turn.kind === 'told'));
 }
 

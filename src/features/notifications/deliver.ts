@@ -6,7 +6,7 @@ import { goOn, passOn, resultInRound } from './chain.ts';
 import { ATTEMPT_TIMEOUT_MS, type Outcome } from './channels/channel.ts';
 import { holdBack, learn } from './destination.ts';
 import type { NotificationMetrics } from './metrics.ts';
-import { deliverJob } from './outbox.ts';
+import { deliverJob, wakeNext } from './outbox.ts';
 import { type SendContext, send } from './send.ts';
 import type { Attempt, AttemptResult } from './store.ts';
 import * as store from './store.ts';
@@ -96,8 +96,7 @@ async function record(context: DeliverContext, attempt: Attempt, outcome: Outcom
     }
     await learn(tx, log, attempt, outcome, now);
     if (result.status === 'retrying') return;
-    const next = await store.nextInLane(tx, attempt);
-    if (next !== undefined) await addJobs(tx, [deliverJob(next, now)]);
+    await wakeNext(tx, attempt, now);
     tx.afterCommit(() => report(context, attempt, result));
   });
 }

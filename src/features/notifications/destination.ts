@@ -6,10 +6,9 @@
  * Crash: the state is in the transaction of the result; a probe that is lost is made again after its wait.
  */
 import type { Database, DatabasePool, Transaction } from '../../platform/db.ts';
-import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { Outcome } from './channels/channel.ts';
-import { deliverJob } from './outbox.ts';
+import { wakeNext } from './outbox.ts';
 import * as store from './store.ts';
 import * as states from './store-destinations.ts';
 
@@ -58,8 +57,7 @@ export async function holdBack(
   await db.transaction(async (tx) => {
     await store.lockAlertOf(tx, held.alert_id);
     if (!(await states.skipReminder(tx, deliveryId, HELD_BACK))) return;
-    const next = await store.nextInLane(tx, held);
-    if (next !== undefined) await addJobs(tx, [deliverJob(next, now)]);
+    await wakeNext(tx, held, now);
   });
   return 'skipped';
 }

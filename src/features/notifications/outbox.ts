@@ -41,6 +41,20 @@ export async function enqueue(
   );
 }
 
+/**
+ * After a notification has become final: the next one to the same destination has waited for it, and had its job in
+ * vain. One that waits for an attempt of its own keeps its time.
+ */
+export async function wakeNext(
+  tx: Transaction,
+  after: { alert_id: number; lane: string },
+  now: Date,
+): Promise<void> {
+  const next = await store.nextInLane(tx, after);
+  if (next === undefined) return;
+  await addJobs(tx, [deliverJob(next, next.due_at > now ? next.due_at : now)]);
+}
+
 /** The job that makes the next attempt of a notification. */
 export function deliverJob({ delivery_id, lane }: { delivery_id: string; lane: string }, runAt: Date): Job {
   return { task: DELIVER_TASK, payload: { delivery_id }, runAt, key: `deliver:${delivery_id}`, lane };

@@ -229,16 +229,17 @@ export async function shareAlertOf(db: Database, alertId: number): Promise<void>
   await db.query(sql`select from medic.alerts where alert_id = ${alertId} for share`);
 }
 
-/** The first unfinished notification of an alert in a lane. */
+/** The first unfinished notification of an alert in a lane, unless its turn is to come, and when it is due. */
 export async function nextInLane(
   db: Database,
   { alert_id, lane }: { alert_id: number; lane: string },
-): Promise<Queued | undefined> {
-  const { rows } = await db.query<Queued>(sql`
-    select delivery_id, lane from medic.notifications
+): Promise<(Queued & { due_at: Date }) | undefined> {
+  const { rows } = await db.query<Queued & { due_at: Date | null }>(sql`
+    select delivery_id, lane, next_attempt_at as due_at from medic.notifications
     where alert_id = ${alert_id} and lane = ${lane} and status in ('pending', 'retrying')
     order by sequence limit 1`);
-  return rows[0];
+  const [next] = rows;
+  return next === undefined || next.due_at === null ? undefined : { ...next, due_at: next.due_at };
 }
 
 /** What was sent, or is about to be, about alerts; oldest first. */
