@@ -55,3 +55,35 @@ test('an alert that was reminded of thousands of times is reminded of without re
   expect(medic.slack.messages).toHaveLength(3);
   expect(medic.pagerDuty.events.map((event) => event.event_action)).toEqual(['trigger', 'resolve']);
 });
+
+test('an alert with thousands of changes and messages shows how it began and the newest of them, and counts all', async () => {
+  await medic.call('POST', '/v2/services', {
+    heartbeat_name: 'forgotten',
+    service_name: 'Forgotten',
+    alert_interval_seconds: 60,
+  });
+  await medic.advance('61s');
+  await medic.db.query(sql`
+    with changes as (
+      insert into medic.alert_events (alert_id, event, occurred_at, cycle, facts, decisions)
+      select alert_id, 'reminder', occurred_at, n, facts, decisions
+      from medic.alert_events, generate_series(2, 5000) as n
+      returning alert_event_id, alert_id, occurred_at
+    )
+    insert into medic.notifications (delivery_id, alert_id, alert_event_id, channel, event, destination, address,
+      status, created_at)
+    select gen_random_uuid(), alert_id, alert_event_id, 'slack', 'reminder', n::text, '{}', 'success', occurred_at
+    from changes, generate_series(1, 2) as n`);
+  const { status, body } = await medic.call('GET', '/v2/alerts/1');
+  expect(status).toBe(200);
+  const { history, history_count, notifications, notifications_count } = body.results;
+  const cycles = history.map((change: { alert_cycle: number }) => change.alert_cycle);
+  const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
+  expect(cycles).toEqual([...range(1, 50), ...range(4801, 5000)]);
+  expect(history_count).toBe(5000);
+  expect(notifications_count).toBe(2 + 2 * 4999);
+  expect(notifications).toHaveLength(1000);
+  const events = notifications.map(({ event }: { event: string }) => event);
+  expect(events.slice(0, 3)).toEqual(['opened', 'opened', 'reminder']);
+  expect(new Set(notifications.map((one: { delivery_id: string }) => one.delivery_id)).size).toBe(1000);
+});

@@ -75,7 +75,16 @@ test('an alert is shown with every member of the resource', async () => {
     executions: [],
   });
   expect(alert.notifications).toBeInstanceOf(Array);
-  const { notifications: _n, executions: _e, history: _h, ...entry } = alert;
+  expect(alert.notifications_count).toBe(alert.notifications.length);
+  expect(alert.history_count).toBe(alert.history.length);
+  const {
+    notifications: _n,
+    notifications_count: _nc,
+    executions: _e,
+    history: _h,
+    history_count: _hc,
+    ...entry
+  } = alert;
   expect((await list(`service_id=${service.service_id}`)).entries).toEqual([entry]);
 });
 

@@ -92,7 +92,13 @@ export const HistoryEntry = Type.Object({
 
 export const AlertDetail = Type.Object({
   ...AlertV2.properties,
-  notifications: Type.Array(Delivery),
-  history: Type.Array(HistoryEntry),
+  notifications: Type.Array(Delivery, {
+    description: 'Oldest first: how it began, and the newest of those that `notifications_count` counts',
+  }),
+  notifications_count: Type.Integer(),
+  history: Type.Array(HistoryEntry, {
+    description: 'Oldest first: how it began, and the newest of those that `history_count` counts',
+  }),
+  history_count: Type.Integer(),
   executions: Type.Array(Type.Object({})),
 });

@@ -24,6 +24,10 @@ export interface AlertRouteContext extends AlertContext {
 /** Alerts without a filter that v1 answers at most. */
 const NEWEST_V1 = 100;
 
+/** Of an alert: how it began, and the newest; one that is forgotten has a reminder for every period. */
+const SHOWN_DELIVERIES = { first: 250, newest: 750 };
+const SHOWN_CHANGES = { first: 50, newest: 200 };
+
 const Params = Type.Object({ alert_id: Type.String() });
 
 const ListQuery = Type.Object(
@@ -48,22 +52,25 @@ export function alertRoutes(app: Router, context: AlertRouteContext): void {
   const tags = ['alerts'];
 
   async function detail(alertId: number) {
-    const [rows, notifications, history] = await Promise.all([
+    const [rows, deliveries, history, changes] = await Promise.all([
       store.rowsById(db, [alertId]),
-      deliveriesOf(db, alertId),
-      store.eventsOf(db, alertId),
+      deliveriesOf(db, alertId, SHOWN_DELIVERIES),
+      store.eventsOf(db, alertId, SHOWN_CHANGES),
+      store.countEvents(db, alertId),
     ]);
     const row = rows.get(alertId);
     if (row === undefined) throw new MedicError('not_found', `Alert ${alertId} not found`);
     return {
       ...alertV2(row),
-      notifications: notifications.map(deliveryOf),
+      notifications: deliveries.rows.map(deliveryOf),
+      notifications_count: deliveries.count,
       history: history.map(({ occurred_at, cycle, decisions, ...event }) => ({
         ...event,
         decisions: decisions.map(explained),
         alert_cycle: cycle,
         occurred_at: occurred_at.toISOString(),
       })),
+      history_count: changes,
       executions: [],
     };
   }

@@ -139,12 +139,26 @@ export interface EventRow {
   decisions: StoredDecision[];
 }
 
-/** The changes of an alert, oldest first. */
-export async function eventsOf(db: Database, alertId: number): Promise<EventRow[]> {
+/** The changes of an alert, oldest first: of very many the first and the newest. */
+export async function eventsOf(
+  db: Database,
+  alertId: number,
+  { first, newest }: { first: number; newest: number },
+): Promise<EventRow[]> {
+  const its = sql`select alert_event_id from medic.alert_events where alert_id = ${alertId}`;
   const { rows } = await db.query<EventRow>(sql`
     select event, occurred_at, cycle, suppressed, decisions from medic.alert_events
-    where alert_id = ${alertId} order by alert_event_id limit 1000`);
+    where alert_event_id in (
+      (${its} order by alert_event_id limit ${first})
+      union all (${its} order by alert_event_id desc limit ${newest}))
+    order by alert_event_id`);
   return rows;
+}
+
+export async function countEvents(db: Database, alertId: number): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*)::int as count from medic.alert_events where alert_id = ${alertId}`);
+  return rows[0]?.count ?? 0;
 }
 
 export async function countActive(db: Database): Promise<number> {

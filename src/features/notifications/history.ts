@@ -42,7 +42,15 @@ export async function cancelObsolete(tx: Transaction, alertIds: readonly number[
   if (alertIds.length > 0) await store.cancelObsolete(tx, alertIds);
 }
 
-/** Every delivery of an alert, oldest first. */
-export function deliveriesOf(db: Database, alertId: number): Promise<deliveries.DeliveryRow[]> {
-  return deliveries.ofAlert(db, alertId);
+/** Deliveries of an alert, oldest first, and how many there are: of very many the first and the newest are enough. */
+export async function deliveriesOf(
+  db: Database,
+  alertId: number,
+  some: { first: number; newest: number },
+): Promise<{ count: number; rows: deliveries.DeliveryRow[] }> {
+  const [count, rows] = await Promise.all([
+    deliveries.countOfAlert(db, alertId),
+    deliveries.ofAlert(db, alertId, some),
+  ]);
+  return { count, rows };
 }

@@ -28,9 +28,25 @@ async function deliveries(db: Database, which: Sql): Promise<DeliveryRow[]> {
   return rows;
 }
 
-/** Every delivery of an alert, oldest first. */
-export function ofAlert(db: Database, alertId: number): Promise<DeliveryRow[]> {
-  return deliveries(db, sql`where alert_id = ${alertId} order by sequence limit 5000`);
+/** Deliveries of an alert, oldest first: of very many the first and the newest. */
+export function ofAlert(
+  db: Database,
+  alertId: number,
+  { first, newest }: { first: number; newest: number },
+): Promise<DeliveryRow[]> {
+  const its = sql`select delivery_id from medic.notifications where alert_id = ${alertId}`;
+  return deliveries(
+    db,
+    sql`where delivery_id in (
+        (${its} order by sequence limit ${first}) union all (${its} order by sequence desc limit ${newest}))
+      order by sequence`,
+  );
+}
+
+export async function countOfAlert(db: Database, alertId: number): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(sql`
+    select count(*)::int as count from medic.notifications where alert_id = ${alertId}`);
+  return rows[0]?.count ?? 0;
 }
 
 /** Those of a webhook, newest first. Which are on the page is found in the index alone, however many are skipped. */
