@@ -126,6 +126,26 @@ test('there are at most fifty webhooks of a service, also when they come at once
   expectFailure(await medic.call('PATCH', `/v2/webhooks/${webhook_id}`, { service_id }), 409, '50');
 });
 
+test('changes that move a webhook at the same moment wait for each other, and services are deleted meanwhile', async () => {
+  const services = await Promise.all(Array.from({ length: 6 }, () => registered(medic)));
+  const ids = services.map(({ service_id }) => service_id).sort((a, b) => b - a);
+  const [kept, ...rest] = ids;
+  const { webhook_id } = await created({ url: hook.url, service_id: kept });
+  const move = (body: object) => medic.call('PATCH', `/v2/webhooks/${webhook_id}`, body);
+  const answers = await Promise.all([
+    ...Array.from({ length: 3 }, (_, n) => [
+      move({ service_id: null }),
+      move({ service_id: kept }),
+      move({ enabled: n === 1 }),
+      create({ url: hook.url, service_id: rest[n] }),
+      create({ url: hook.url }),
+    ]).flat(),
+    medic.call('POST', '/v2/services/bulk', { service_ids: rest, action: 'delete' }),
+  ]);
+  expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
+  expect(answers.at(-1)?.status).toBe(200);
+});
+
 test('a webhook whose host cannot be resolved any more can still be changed and disabled', async () => {
   const { webhook_id } = await created({ url: hook.url });
   await medic.db.query(sql`

@@ -85,6 +85,13 @@ export async function remove(db: Database, serviceId: number, targetId: number):
   return rowCount === 1;
 }
 
+/** Those of one service. @returns the ids. */
+export async function removeOf(db: Database, serviceId: number): Promise<number[]> {
+  const { rows } = await db.query<{ target_id: number }>(sql`
+    delete from medic.targets where service_id = ${serviceId} returning target_id`);
+  return rows.map((row) => row.target_id);
+}
+
 /** Has those that add something to a service do so one after the other. @returns whether there is such a service. */
 export async function lockService(db: Database, serviceId: number): Promise<boolean> {
   const { rowCount } = await db.query(sql`

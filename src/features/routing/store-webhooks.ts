@@ -58,9 +58,12 @@ export async function lock(db: Database, webhookId: number): Promise<WebhookRow 
   return rows[0];
 }
 
-/** Has those that add webhooks do so one after the other; readers are not held up. */
-export async function lockAll(db: Database): Promise<void> {
-  await db.query(sql`lock table medic.webhooks in share row exclusive mode`);
+/** An arbitrary key of Medic's own among the advisory locks of its database. */
+const GLOBAL_WEBHOOKS_LOCK = 8_439_231;
+
+/** Has those that add a webhook of all services do so one after the other. */
+export async function lockGlobal(db: Database): Promise<void> {
+  await db.query(sql`select pg_advisory_xact_lock(${GLOBAL_WEBHOOKS_LOCK})`);
 }
 
 export async function insert(db: Database, webhook: Omit<WebhookRow, 'webhook_id'>): Promise<number> {
@@ -89,4 +92,11 @@ export async function remove(
   const { rows } = await db.query<{ service_id: number | null }>(sql`
     delete from medic.webhooks where webhook_id = ${webhookId} returning service_id`);
   return rows[0];
+}
+
+/** Those of one service. @returns the ids. */
+export async function removeOf(db: Database, serviceId: number): Promise<number[]> {
+  const { rows } = await db.query<{ webhook_id: number }>(sql`
+    delete from medic.webhooks where service_id = ${serviceId} returning webhook_id`);
+  return rows.map((row) => row.webhook_id);
 }

@@ -3,6 +3,7 @@
  * In: a validated request. Out: a target, and what the audit log keeps of the change.
  * Crash: each verb is one transaction.
  */
+import type { Transaction } from '../../platform/db.ts';
 import { invalid, MedicError } from '../../platform/errors.ts';
 import { forgetDestination } from '../notifications/destination.ts';
 import { type ConfigureContext, configure } from './configure.ts';
@@ -101,6 +102,20 @@ export function removeTarget(
     const change = { entity: 'target', entityId: targetId, serviceId, action: 'delete' } as const;
     await recordChange(tx, context, { ...change, fields: [], actor });
   });
+}
+
+/** Those of a service that is about to be deleted, whose row the caller holds. */
+export async function removeTargetsOf(
+  tx: Transaction,
+  context: Parameters<typeof recordChange>[1],
+  serviceId: number,
+  actor: string,
+): Promise<void> {
+  for (const targetId of await store.removeOf(tx, serviceId)) {
+    await forgetDestination(tx, { targetId });
+    const change = { entity: 'target', entityId: targetId, serviceId, action: 'delete' } as const;
+    await recordChange(tx, context, { ...change, fields: [], actor });
+  }
 }
 
 /** Throws `not_found`. */

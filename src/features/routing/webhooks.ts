@@ -65,6 +65,7 @@ export async function changeWebhook(
   const configured =
     Object.keys(members).length === 0 ? undefined : await reconfigure(context, read, members);
   return context.db.transaction(async (tx) => {
+    // Before its row is locked: whoever deletes the service takes both in this order.
     if (service_id !== undefined && service_id !== read.service_id) await makeRoom(tx, service_id);
     const locked = await store.lock(tx, webhookId);
     if (locked === undefined) throw unknown('webhook', webhookId);
@@ -77,11 +78,12 @@ export async function changeWebhook(
       ...(service_id === undefined ? {} : { service_id }),
       ...(enabled === undefined ? {} : { enabled }),
     };
-    await store.update(tx, after);
-    if (configured !== undefined) await forgetDestination(tx, { webhookId });
     // Whether a credential is another one than before is neither told nor found out.
     const plain = changedMembers(locked, after).filter((name) => name === 'service_id' || name === 'enabled');
     const fields = [...plain, ...Object.keys(members)];
+    if (fields.length === 0) return locked;
+    await store.update(tx, after);
+    if (configured !== undefined) await forgetDestination(tx, { webhookId });
     const change = { entity: 'webhook', entityId: webhookId, serviceId: after.service_id } as const;
     await recordChange(tx, context, { ...change, action: 'update', fields, actor });
     return after;
@@ -116,11 +118,25 @@ function reconfigure(
   return configure(context, { channel: CHANNEL, path: '', members: all }, read);
 }
 
+/** Those of a service that is about to be deleted, whose row the caller holds. */
+export async function removeWebhooksOf(
+  tx: Transaction,
+  context: Parameters<typeof recordChange>[1],
+  serviceId: number,
+  actor: string,
+): Promise<void> {
+  for (const webhookId of await store.removeOf(tx, serviceId)) {
+    await forgetDestination(tx, { webhookId });
+    const change = { entity: 'webhook', entityId: webhookId, serviceId, action: 'delete' } as const;
+    await recordChange(tx, context, { ...change, fields: [], actor });
+  }
+}
+
 async function makeRoom(tx: Transaction, serviceId: number | null): Promise<void> {
-  if (serviceId !== null && !(await lockService(tx, serviceId))) {
+  if (serviceId === null) await store.lockGlobal(tx);
+  else if (!(await lockService(tx, serviceId))) {
     throw invalid('service_id', `${serviceId} does not exist`);
   }
-  await store.lockAll(tx);
   if ((await store.countOf(tx, serviceId)) < MAX_WEBHOOKS) return;
   const whose = serviceId === null ? 'of all services' : 'of a service';
   throw new MedicError('conflict', `There can be ${MAX_WEBHOOKS} webhooks ${whose}`);

@@ -46,6 +46,7 @@ export async function changeMany(
     const known = new Set(await lockServices(tx, ids));
     const missing = ids.find((id) => !known.has(id));
     if (missing !== undefined) throw unknown(missing);
+    if (request.action === 'delete') await store.lock(tx, ids);
     for (const service of await store.listByIds(tx, ids, at)) await apply(tx, service);
   });
   return ids;

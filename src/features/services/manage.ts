@@ -12,6 +12,8 @@ import { keepNames, mute, unmute } from '../alerts/mute.ts';
 import { forgetLater } from '../heartbeats/forget.ts';
 import { nameKey } from '../heartbeats/name.ts';
 import { adapt, expectationOf, lockService, watch } from '../heartbeats/watch.ts';
+import { removeTargetsOf } from '../routing/targets.ts';
+import { removeWebhooksOf } from '../routing/webhooks.ts';
 import { lockWindowsOf, removeEmptyWindows } from '../routing/windows.ts';
 import type { Author, Deed } from './author.ts';
 import {
@@ -139,13 +141,14 @@ export async function remove(context: ManageContext, serviceId: number, by: Auth
   await context.db.transaction(async (tx) => {
     await lockWindowsOf(tx, [serviceId]);
     const known = await lockService(tx, serviceId);
+    await store.lock(tx, [serviceId]);
     const before = known ? await store.findById(tx, serviceId, at) : undefined;
     if (before === undefined) throw unknown(serviceId);
     await removeLocked(tx, context, before, { by, at });
   });
 }
 
-/** As `remove`, for a service that the caller has locked, after the windows that name it. */
+/** As `remove`, for a service that the caller has locked with its row, after the windows that name it. */
 export async function removeLocked(
   tx: Transaction,
   context: ManageContext,
@@ -158,6 +161,8 @@ export async function removeLocked(
   await closeAlertsOf(tx, context, serviceId, 'deleted', at);
   await keepNames(tx, serviceId);
   await forgetLater(tx, serviceId, at);
+  await removeTargetsOf(tx, context, serviceId, deed.by.actor);
+  await removeWebhooksOf(tx, context, serviceId, deed.by.actor);
   await store.remove(tx, serviceId);
   await removeEmptyWindows(tx, context);
 }

@@ -230,6 +230,15 @@ export async function missingReference(
   return undefined;
 }
 
+/**
+ * Keeps the rows of services that are about to be deleted, before anything that refers to them: whoever adds to a
+ * service takes the locks in this order, too.
+ */
+export async function lock(db: Database, serviceIds: readonly number[]): Promise<void> {
+  await db.query(sql`
+    select from medic.services where service_id = any(${serviceIds}) order by service_id for update`);
+}
+
 export async function remove(db: Database, serviceId: number): Promise<void> {
   await db.query(sql`delete from medic.services where service_id = ${serviceId}`);
 }
