@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sql } from '../../src/platform/db.ts';
 import { expectFailure, freshName, registered, resultsOf } from '../harness/expectations.ts';
 import { startTestMedic, type TestMedic } from '../harness/medic.ts';
+import { eventually } from '../harness/process.ts';
 
 let medic: TestMedic;
 beforeAll(async () => {
@@ -157,4 +158,23 @@ test('the Slack channel is that of the team by id, else by name in any letter ca
   );
   expect(recovery).toEqual(['C-ID']);
   expect(byName.name).toBe('Payments');
+});
+
+test('a service can be changed at the moment in which its team is removed', async () => {
+  const { team_id } = await created();
+  const { service_id } = await registered(medic, { team_id });
+  const changed = await medic.db.transaction(async (tx) => {
+    await tx.query(sql`delete from medic.teams where team_id = ${team_id}`);
+    const answer = medic.call('PATCH', `/v2/services/${service_id}`, { priority: 'p1' });
+    await eventually('the change waits for the removal', 5_000, async () => {
+      const { rowCount } = await medic.db.query(sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+      return rowCount === 1;
+    });
+    return [answer];
+  });
+  expect(resultsOf(await (changed[0] as (typeof changed)[0]))).toMatchObject({
+    team_id: null,
+    priority: 'p1',
+  });
 });

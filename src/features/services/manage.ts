@@ -130,7 +130,7 @@ export async function applySettings(
 ): Promise<void> {
   const { service_id: serviceId } = before;
   const monitoringSince = startsAfresh(before, after) ? at : before.monitoring_since;
-  await store.update(tx, serviceId, after, { modified: at, monitoringSince });
+  await store.update(tx, before, after, { modified: at, monitoringSince });
   if (before.active && !after.active) await closeAlertsOf(tx, context, serviceId, 'deactivated', at);
   await adapt(tx, context, serviceId, at);
 }

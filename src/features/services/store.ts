@@ -196,17 +196,25 @@ export async function insert(db: Database, service: NewService): Promise<number 
   return rows[0]?.service_id;
 }
 
+/**
+ * Writes what differs: a reference that was not asked to change may be cleared at the same time, since teams and
+ * schedules are deleted without the lock of the service.
+ */
 export async function update(
   db: Database,
-  serviceId: number,
-  settings: Settings,
+  before: ServiceRow,
+  after: Settings,
   times: { modified: Date; monitoringSince: Date },
 ): Promise<void> {
+  const changed = COLUMNS.filter((column) => before[column] !== after[column]);
   await db.query(sql`
     update medic.services set
-      date_modified = ${times.modified}, monitoring_since = ${times.monitoringSince},
-      ${join(COLUMNS.map((column) => sql`${raw(column)} = ${settings[column]}`))}
-    where service_id = ${serviceId}`);
+      ${join([
+        sql`date_modified = ${times.modified}`,
+        sql`monitoring_since = ${times.monitoringSince}`,
+        ...changed.map((column) => sql`${raw(column)} = ${after[column]}`),
+      ])}
+    where service_id = ${before.service_id}`);
 }
 
 /**
