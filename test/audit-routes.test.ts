@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sql } from '../src/platform/db.ts';
-import { resultsOf } from './harness/expectations.ts';
+import { freshName, resultsOf } from './harness/expectations.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 
 /** Routes that change no configuration, and why they need no entry in the audit log. */
@@ -41,8 +41,7 @@ function deedOf({ action_type, details: { entity, action } }: Entry): string {
   return action_type === 'config_changed' ? `${action} ${entity}` : action_type;
 }
 
-let number = 0;
-const name = () => `thing-${(number += 1)}`;
+const name = () => freshName('thing');
 const SERVICE = () => ({ heartbeat_name: name(), service_name: 'Thing', alert_interval_seconds: 600 });
 const HOURS = { monday: [{ start: '09:00', end: '17:00' }] };
 const TIMES = { start_time: '2041-01-01T00:00:00Z', end_time: '2041-01-01T01:00:00Z' };
@@ -83,7 +82,7 @@ const THINGS: { path: string; id: string; entity: string; body: () => object; ch
     path: '/v2/secrets',
     id: 'name',
     entity: 'secret',
-    body: () => ({ name: name().replace('-', '_'), value: 'hidden' }),
+    body: () => ({ name: name().replaceAll('-', '_'), value: 'hidden' }),
     change: { description: 'new' },
   },
   {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sql } from '../src/platform/db.ts';
 import { expectFailure, registered, resultsOf } from './harness/expectations.ts';
-import { startTestMedic, type TestMedic } from './harness/medic.ts';
+import { runDueJobs, startTestMedic, type TestMedic } from './harness/medic.ts';
 import { Receiver } from './harness/receivers.ts';
 
 let medic: TestMedic;
@@ -189,6 +189,43 @@ test('a disabled webhook is recorded and not sent', async () => {
   });
 });
 
+test('who is disabled while attempts are still to come is left alone, but hears of the end where it heard of the beginning', async () => {
+  hook.answer = () => ({ status: 500, body: '' });
+  const subscribed = await webhook('/subscribed');
+  const targeted = await target({ type: 'webhook', config: { url: `${hook.url}/target` } });
+  await report('DOWN');
+  expect(hooked()).toEqual(['/subscribed alert.opened', '/target alert.opened']);
+  await medic.call('PATCH', `/v2/webhooks/${subscribed}`, { enabled: false });
+  await medic.call('PATCH', `/v2/services/${service.service_id}/targets/${targeted}`, { enabled: false });
+  await medic.advance('1m');
+  expect(hook.received).toHaveLength(2);
+  const shown = (await alert()).notifications.map(
+    (one: Record<string, unknown>) => `${one.status} after ${one.attempts}: ${one.error}`,
+  );
+  expect(shown).toEqual(['failed after 1: disabled', 'failed after 1: disabled']);
+  hook.answer = () => ({ status: 204, body: '' });
+  await report('UP');
+  expect(hooked().slice(2)).toEqual(['/target alert.recovered']);
+});
+
+test('of several of which one is enough, one that is disabled while it waits gives its turn to the next', async () => {
+  await patch({ notification_mode: 'notify_until_success' });
+  medic.slack.answer = () => ({ status: 503, body: '' });
+  const first = await slack('C-FIRST');
+  await slack('C-SECOND');
+  await report('DOWN');
+  expect(channels()).toEqual(['C-FIRST', 'C-SECOND']);
+  medic.slack.answer = () => ({ status: 200, body: '{"ok":true}' });
+  await medic.call('PATCH', `/v2/services/${service.service_id}/targets/${first}`, { enabled: false });
+  await medic.advance('2s');
+  expect(channels()).toEqual(['C-FIRST', 'C-SECOND', 'C-SECOND']);
+  const { notifications } = await alert();
+  expect(notifications).toMatchObject([
+    { status: 'failed', attempts: 1, error: 'disabled' },
+    { status: 'success' },
+  ]);
+});
+
 test('two targets with the same address are told once', async () => {
   await slack('C-ONE', { priority: 5 });
   const first = await slack('C-ONE', { priority: 1 });
@@ -370,7 +407,11 @@ test('200 targets of as many services are told, each once, also by two workers',
       medic.call('POST', '/heartbeat', { heartbeat_name, status: 'DOWN' }),
     ),
   );
+  const other = medic.connect();
+  await medic.detect();
+  await Promise.all([runDueJobs(medic.parts), runDueJobs(medic.another(other))]);
   await medic.settle();
+  await other.end();
   expect(channels()).toHaveLength(200);
   expect(new Set(channels()).size).toBe(200);
 });

@@ -9,7 +9,7 @@ import type { DatabasePool, Transaction } from '../../platform/db.ts';
 import { addJobs } from '../../platform/jobs.ts';
 import { type Logger, named } from '../../platform/logging.ts';
 import type { Outcome } from './channels/channel.ts';
-import type { NotificationMetrics } from './metrics.ts';
+import { countFinal, type NotificationMetrics } from './metrics.ts';
 import { deliverJob, wakeNext } from './outbox.ts';
 import type { AttemptResult } from './store.ts';
 import * as store from './store.ts';
@@ -88,8 +88,7 @@ function report(
 ): void {
   for (const { channel, event, status, alert_id, delivery_id, attempts, error: reason } of rest) {
     if (status !== 'failed') continue;
-    notificationMetrics.notifications.inc({ channel, event, status });
-    if (channel === 'webhook') notificationMetrics.webhooks.inc({ status });
+    countFinal(notificationMetrics, { channel, event, status });
     const facts = { alert_id, delivery_id, channel, event, attempts, reason };
     const tell = named(log, 'notifications');
     if (told) tell.warn(facts, 'a notification could not be delivered, another target was told');

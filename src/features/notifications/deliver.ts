@@ -5,7 +5,7 @@ import { type Logger, named } from '../../platform/logging.ts';
 import { goOn, passOn, resultInRound } from './chain.ts';
 import { ATTEMPT_TIMEOUT_MS, type Outcome } from './channels/channel.ts';
 import { holdBack, learn } from './destination.ts';
-import type { NotificationMetrics } from './metrics.ts';
+import { countFinal, type NotificationMetrics } from './metrics.ts';
 import { deliverJob, wakeNext } from './outbox.ts';
 import { type SendContext, send } from './send.ts';
 import type { Attempt, AttemptResult } from './store.ts';
@@ -49,7 +49,10 @@ async function begin(context: DeliverContext, deliveryId: string): Promise<Attem
   const leaseStart = new Date(now.getTime() - LEASE_MS);
   const attempt = await store.beginAttempt(db, deliveryId, now, leaseStart);
   if (attempt !== undefined) return attempt;
-  if (!(await cancelOvertaken(db, deliveryId))) {
+  if (
+    !(await cancelOvertaken(db, deliveryId)) &&
+    !(await endDisabled(context, deliveryId, now, leaseStart))
+  ) {
     const held = await holdBack(db, deliveryId, now);
     if (held === 'probe') return store.beginAttempt(db, deliveryId, now, leaseStart, true);
     if (held === undefined) await comeBackAfterLease(context, deliveryId);
@@ -67,6 +70,34 @@ async function cancelOvertaken(db: DatabasePool, deliveryId: string): Promise<bo
     await store.cancelOvertaken(tx, alertId);
   });
   return true;
+}
+
+/** Who disables a destination wants it left alone, also by the attempts that were still to come. */
+async function endDisabled(
+  { db, log, notificationMetrics }: DeliverContext,
+  deliveryId: string,
+  now: Date,
+  leaseStart: Date,
+): Promise<boolean> {
+  const alertId = await store.disabledAlert(db, deliveryId);
+  if (alertId === undefined) return false;
+  return db.transaction(async (tx) => {
+    await store.lockAlertOf(tx, alertId);
+    const ended = await store.endDisabled(tx, deliveryId, leaseStart);
+    if (ended === undefined) return false;
+    await wakeNext(tx, ended, now);
+    tx.afterCommit(() => {
+      if (ended.status === 'failed') countFinal(notificationMetrics, ended);
+      const facts = {
+        alert_id: alertId,
+        delivery_id: deliveryId,
+        channel: ended.channel,
+        event: ended.event,
+      };
+      named(log, 'notifications').info(facts, 'a notification is not sent: its destination was disabled');
+    });
+    return true;
+  });
 }
 
 async function comeBackAfterLease({ db }: DeliverContext, deliveryId: string): Promise<void> {
@@ -131,8 +162,7 @@ export function resultOf(
 function report({ log, notificationMetrics }: DeliverContext, attempt: Attempt, result: AttemptResult): void {
   const { channel, event, alert_id, delivery_id } = attempt;
   const { status } = result;
-  notificationMetrics.notifications.inc({ channel, event, status });
-  if (channel === 'webhook') notificationMetrics.webhooks.inc({ status });
+  countFinal(notificationMetrics, { channel, event, status });
   if (status !== 'failed') return;
   named(log, 'notifications').error(
     { alert_id, delivery_id, channel, event, attempts: attempt.attempt, reason: result.error },

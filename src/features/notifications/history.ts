@@ -2,23 +2,24 @@ import type { Database, Transaction } from '../../platform/db.ts';
 import * as store from './store.ts';
 import * as chains from './store-chains.ts';
 import * as deliveries from './store-deliveries.ts';
+import * as rows from './store-history.ts';
 
 /** How alerts were told to people when they opened, by alert, oldest first. */
 export async function openingsOf(
   db: Database,
   alertIds: readonly number[],
-): Promise<Map<number, store.HistoryRow[]>> {
+): Promise<Map<number, rows.HistoryRow[]>> {
   if (alertIds.length === 0) return new Map();
-  return Map.groupBy(await store.openings(db, alertIds), (row) => row.alert_id);
+  return Map.groupBy(await rows.openings(db, alertIds), (row) => row.alert_id);
 }
 
 /** What was written about alerts so far, by alert, oldest first; what was written repeatedly is one row. */
 export async function historyOf(
   db: Database,
   alertIds: readonly number[],
-): Promise<Map<number, store.HistoryRow[]>> {
+): Promise<Map<number, rows.HistoryRow[]>> {
   if (alertIds.length === 0) return new Map();
-  return Map.groupBy(await store.history(db, alertIds), (row) => row.alert_id);
+  return Map.groupBy(await rows.history(db, alertIds), (row) => row.alert_id);
 }
 
 /**
@@ -48,9 +49,9 @@ export async function deliveriesOf(
   alertId: number,
   some: { first: number; newest: number },
 ): Promise<{ count: number; rows: deliveries.DeliveryRow[] }> {
-  const [count, rows] = await Promise.all([
+  const [count, shown] = await Promise.all([
     deliveries.countOfAlert(db, alertId),
     deliveries.ofAlert(db, alertId, some),
   ]);
-  return { count, rows };
+  return { count, rows: shown };
 }

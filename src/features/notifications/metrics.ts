@@ -30,3 +30,12 @@ export function notificationMetrics(metrics: Metrics, channels: Iterable<string>
     ]),
   };
 }
+
+/** Counts a final result. */
+export function countFinal(
+  { notifications, webhooks }: NotificationMetrics,
+  { channel, event, status }: { channel: string; event: string; status: string },
+): void {
+  notifications.inc({ channel, event, status });
+  if (channel === 'webhook') webhooks.inc({ status });
+}

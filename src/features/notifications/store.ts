@@ -1,4 +1,3 @@
-import type { Sql } from 'sql-template-tag';
 import { type Database, sql } from '../../platform/db.ts';
 import type { StoredAddress } from './address.ts';
 import type { Address } from './channels/channel.ts';
@@ -92,6 +91,16 @@ const HELD_BACK = sql`
   notification.event = 'reminder' and notification.attempts = 0
   and exists (select from medic.destinations failing where failing.lane = notification.lane)`;
 
+/**
+ * Its webhook or target was disabled meanwhile and is sent nothing more (spec 04 sections 1, 4 and 9), except that the
+ * end of an alert is told to whoever was told of it, whatever the routes say now (spec 03 section 5).
+ */
+const DISABLED = sql`(
+  exists (
+    select from medic.webhooks webhook where webhook.webhook_id = notification.webhook_id and not webhook.enabled)
+  or notification.event not in ('recovered', 'closed') and exists (
+    select from medic.targets target where target.target_id = notification.target_id and not target.enabled))`;
+
 /** The alert of a notification that was overtaken before it was sent, or undefined. */
 export async function overtakenAlert(db: Database, deliveryId: string): Promise<number | undefined> {
   const { rows } = await db.query<{ alert_id: number }>(sql`
@@ -106,6 +115,44 @@ export async function cancelOvertaken(db: Database, alertId: number): Promise<vo
     update medic.notifications set status = 'cancelled', next_attempt_at = null,
       error = 'a newer alert has taken over the incident'
     where alert_id = ${alertId} and channel = 'pagerduty' and status in ('pending', 'retrying')`);
+}
+
+/**
+ * Ends a notification whose webhook or target was disabled, unless an attempt that began after `leaseStart` is still
+ * under way. The caller holds the alert.
+ * @returns undefined when there is nothing to end.
+ */
+export async function endDisabled(
+  db: Database,
+  deliveryId: string,
+  leaseStart: Date,
+): Promise<Ended | undefined> {
+  const { rows } = await db.query<Ended>(sql`
+    update medic.notifications notification set next_attempt_at = null, error = 'disabled',
+      status = case when attempts > 0 then 'failed' else 'skipped' end
+    where delivery_id = ${deliveryId} and status in ('pending', 'retrying') and ${DISABLED}
+      and not exists (
+        select from medic.delivery_attempts attempt
+        where attempt.delivery_id = notification.delivery_id and attempt.finished_at is null
+          and attempt.started_at > ${leaseStart})
+    returning alert_id, lane, channel, event, status`);
+  return rows[0];
+}
+
+export interface Ended {
+  alert_id: number;
+  lane: string;
+  channel: string;
+  event: string;
+  status: 'failed' | 'skipped';
+}
+
+/** The alert of a notification whose webhook or target was disabled, or undefined. */
+export async function disabledAlert(db: Database, deliveryId: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ alert_id: number }>(sql`
+    select alert_id from medic.notifications notification
+    where delivery_id = ${deliveryId} and status in ('pending', 'retrying') and ${DISABLED}`);
+  return rows[0]?.alert_id;
 }
 
 /** Of several of which one is enough, it is the turn of another. */
@@ -148,7 +195,7 @@ export async function beginAttempt(
          where done.delivery_id = notification.delivery_id and done.finished_at is not null)::smallint as attempt
       from medic.notifications notification
       where notification.delivery_id = ${deliveryId} and notification.status in ('pending', 'retrying')
-        and not (${OVERTAKEN}) and not (${NOT_ITS_TURN}) and (${probe} or not (${HELD_BACK})) and not (${WAITING})
+        and not (${OVERTAKEN}) and not ${DISABLED} and not (${NOT_ITS_TURN}) and (${probe} or not (${HELD_BACK})) and not (${WAITING})
     ), begun as (
       -- The conflict is judged on the newest row, so that of two workers at the same moment one begins.
       insert into medic.delivery_attempts (delivery_id, attempt, started_at)
@@ -240,44 +287,6 @@ export async function nextInLane(
     order by sequence limit 1`);
   const [next] = rows;
   return next === undefined || next.due_at === null ? undefined : { ...next, due_at: next.due_at };
-}
-
-/** What was sent, or is about to be, about alerts; oldest first. */
-export interface HistoryRow {
-  alert_id: number;
-  channel: string;
-  event: string;
-  destination: string;
-  address: Address;
-  /** Equal for equal addresses that the same webhook, target or default route asked for. */
-  identity: string;
-  webhook_id: number | null;
-  target_id: number | null;
-  status: string;
-  /** The most of those that the row stands for. */
-  attempts: number;
-  /** One of several of which one is enough. */
-  chained: boolean;
-}
-
-export function history(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
-  return historyWhere(db, sql`alert_id = any(${alertIds})`);
-}
-
-/** Of the history, how alerts were opened: a few rows, however many reminders followed. */
-export function openings(db: Database, alertIds: readonly number[]): Promise<HistoryRow[]> {
-  return historyWhere(db, sql`alert_id = any(${alertIds}) and event = 'opened'`);
-}
-
-async function historyWhere(db: Database, condition: Sql): Promise<HistoryRow[]> {
-  const { rows } = await db.query<HistoryRow>(sql`
-    select alert_id, channel, event, destination, (array_agg(address order by sequence desc))[1] as address,
-      lane as identity, webhook_id, target_id, status, max(attempts) as attempts,
-      chain_id is not null as chained
-    from medic.notifications where ${condition}
-    group by alert_id, channel, event, destination, lane, webhook_id, target_id, status, chained
-    order by min(sequence)`);
-  return rows;
 }
 
 /**
