@@ -1,14 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Logger, runOnce, type TaskList } from 'graphile-worker';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Parts } from '../src/app.ts';
 import { type DatabasePool, sql } from '../src/platform/db.ts';
-import { releaseJobsOfDeadWorkers } from '../src/platform/jobs.ts';
-import { runRound, tasksOf } from '../src/worker.ts';
+import { runRound } from '../src/worker.ts';
 import { registered } from './harness/expectations.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Death, type MortalDatabase, mortal } from './harness/mortal-database.ts';
-import { eventually } from './harness/process.ts';
+import { runJobsOf, takeOver } from './harness/mortal-process.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -43,38 +40,6 @@ afterEach(async () => {
   await medic.close();
 });
 
-/** The library's runner of the process that dies, one job after the other. */
-async function runJobs({ context, ...rest }: Parts): Promise<void> {
-  for (let round = 0; round < 4 && !life.dead; round += 1) {
-    await medic.db.query(sql`
-      update graphile_worker._private_jobs set run_at = now()
-      where run_at <= ${context.clock.now()} and locked_at is null`);
-    const jobs = runOnce({
-      pgPool: context.db.pool,
-      taskList: tasksOf({ context, ...rest }) as TaskList,
-      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
-      concurrency: 1,
-      noHandleSignals: true,
-      logger: new Logger(() => () => {}),
-    }).catch(() => {});
-    // The library's shutdown may wait for ever for a connection that is gone; the dead wait for nothing.
-    await Promise.race([jobs, life.death.then(() => sleep(1_000))]);
-  }
-}
-
-/** Another process goes on, until after the lease of an attempt that nobody finishes. */
-async function takeOver(): Promise<void> {
-  await eventually('transactions of the dead end', 5_000, async () => {
-    const { rowCount } = await medic.db.query(sql`
-      select from pg_stat_activity
-      where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`);
-    return rowCount === 0;
-  });
-  await releaseJobsOfDeadWorkers(medic.db, medic.clock.now());
-  await medic.settle();
-  await medic.advance('36s');
-}
-
 /** From an alert to the one target that takes it: the doomed process does it all, until it dies. @returns whether it did. */
 async function live(name: string, death: Death): Promise<boolean> {
   const { service_id } = await registered(medic, {
@@ -90,10 +55,10 @@ async function live(name: string, death: Death): Promise<boolean> {
   await medic.receiving();
   life.die(death);
   await runRound(doomed).catch(() => {});
-  if (!life.dead) await runJobs(doomed);
+  for (let round = 0; round < 4 && !life.dead; round += 1) await runJobsOf(medic, doomed, life);
   const died = life.dead;
   life.die(undefined);
-  if (died) await takeOver();
+  if (died) await takeOver(medic);
 
   const tried = medic.slack.messages
     .map(({ channel }) => channel)

@@ -1,13 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Logger, runOnce, type TaskList } from 'graphile-worker';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Parts } from '../src/app.ts';
 import { type DatabasePool, sql } from '../src/platform/db.ts';
-import { releaseJobsOfDeadWorkers } from '../src/platform/jobs.ts';
-import { tasksOf } from '../src/worker.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Death, type MortalDatabase, mortal } from './harness/mortal-database.ts';
-import { eventually } from './harness/process.ts';
+import { runJobsOf, takeOver } from './harness/mortal-process.ts';
 import { Receiver } from './harness/receivers.ts';
 import { tell } from './harness/tell.ts';
 
@@ -39,36 +35,6 @@ afterEach(async () => {
   await medic.close();
 });
 
-/** What the job runner of the process that dies does, one job after the other. */
-async function runJobs(): Promise<void> {
-  await medic.db.query(sql`
-    update graphile_worker._private_jobs set run_at = now()
-    where run_at <= ${medic.clock.now()} and locked_at is null`);
-  const jobs = runOnce({
-    pgPool: doomed.db.pool,
-    taskList: tasksOf(doomed.parts) as TaskList,
-    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
-    concurrency: 1,
-    noHandleSignals: true,
-    logger: new Logger(() => () => {}),
-  }).catch(() => {});
-  // The library's shutdown may wait for ever for a connection that is gone; the dead wait for nothing.
-  await Promise.race([jobs, doomed.life.death.then(() => sleep(1_000))]);
-}
-
-/** Another process goes on, until after the lease of an attempt that nobody finishes. */
-async function goOn(): Promise<void> {
-  await eventually('transactions of the dead end', 5_000, async () => {
-    const { rowCount } = await medic.db.query(sql`
-      select from pg_stat_activity
-      where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`);
-    return rowCount === 0;
-  });
-  await releaseJobsOfDeadWorkers(medic.db, medic.clock.now());
-  await medic.settle();
-  await medic.advance('36s');
-}
-
 /**
  * A webhook that fails once and takes the second attempt, with a reminder waiting behind it.
  * @returns whether the process died.
@@ -86,10 +52,10 @@ async function live(death: Death): Promise<boolean> {
   doomed.life.die(death);
   for (const wait of [0, 1_100, 0]) {
     medic.clock.advance(wait);
-    if (!doomed.life.dead) await runJobs();
+    if (!doomed.life.dead) await runJobsOf(medic, doomed.parts, doomed.life);
   }
   const died = doomed.life.dead;
-  if (died) await goOn();
+  if (died) await takeOver(medic);
   doomed.life.die(undefined);
 
   const { rows } = await medic.db.query<{ delivery_id: string; status: string; attempts: number }>(sql`

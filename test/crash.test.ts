@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Logger, runOnce, type TaskList } from 'graphile-worker';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createApi } from '../src/api.ts';
 import type { Parts } from '../src/app.ts';
 import type { DatabasePool } from '../src/platform/db.ts';
 import { sql } from '../src/platform/db.ts';
-import { releaseJobsOfDeadWorkers } from '../src/platform/jobs.ts';
 import { runRound, tasksOf } from '../src/worker.ts';
 import { AUTHORIZATION } from './harness/admin.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Death, type MortalDatabase, mortal } from './harness/mortal-database.ts';
-import { eventually } from './harness/process.ts';
+import { restart, runJobsOf, takeOver } from './harness/mortal-process.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -60,42 +58,6 @@ async function beat(url: string, name: string, run: string): Promise<string[]> {
   return response.status === 201 ? [run] : [];
 }
 
-/** What the job runner of the process that dies does: the library's runner, set up as in production, one by one. */
-async function runJobs({ context, ...rest }: Parts): Promise<void> {
-  await medic.db.query(sql`
-    update graphile_worker._private_jobs set run_at = now()
-    where run_at <= ${context.clock.now()} and locked_at is null`);
-  const jobs = runOnce({
-    pgPool: context.db.pool,
-    taskList: tasksOf({ context, ...rest }) as TaskList,
-    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
-    concurrency: 1,
-    noHandleSignals: true,
-    logger: new Logger(() => () => {}),
-  }).catch(() => {});
-  // The library's shutdown may wait for ever for a connection that is gone; the dead wait for nothing.
-  await Promise.race([jobs, doomed.life.death.then(() => sleep(1_000))]);
-}
-
-/** The same database seen by the process that is started in place of the dead one. */
-async function restart(): Promise<void> {
-  // PostgreSQL notices within milliseconds that the dead are gone; rounds before that skip the rows they hold.
-  await eventually('transactions of the dead end', 5_000, async () => {
-    const { rowCount } = await medic.db.query(sql`
-      select from pg_stat_activity
-      where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`);
-    return rowCount === 0;
-  });
-  await releaseJobsOfDeadWorkers(medic.db, medic.clock.now());
-  await medic.settle();
-}
-
-/** Until after the lease of an attempt that nobody finishes. */
-async function goOn(): Promise<void> {
-  await restart();
-  await medic.advance('36s');
-}
-
 const eventsOf = (name: string) =>
   medic.pagerDuty.events.filter(({ dedup_key }) => dedup_key === `medic-${name}`).map((e) => e.event_action);
 const messagesOf = (name: string) =>
@@ -139,9 +101,9 @@ async function live(name: string, death: Death): Promise<boolean> {
   stage = 'round';
   if (!life.dead) await runRound(parts).catch(() => {});
   stage = 'jobs';
-  if (!life.dead) await runJobs(parts);
+  if (!life.dead) await runJobsOf(medic, parts, life);
   stage = 'taken over';
-  if (life.dead) await goOn();
+  if (life.dead) await takeOver(medic);
   const { body } = await medic.call('GET', `/v2/alerts?service_id=${serviceId}`);
   expect(body.results.entries).toMatchObject([{ active: true, alert_cycle: 1 }]);
   expect(eventsOf(name)).toEqual(eventsOf(name).map(() => 'trigger'));
@@ -151,9 +113,9 @@ async function live(name: string, death: Death): Promise<boolean> {
   const wasDead = life.dead;
   if (!life.dead) acknowledged.push(...(await beat(url, name, 'back')));
   if (life.dead) acknowledged.push(...(await beat(medic.url, name, 'back again')));
-  if (!life.dead) await runJobs(parts);
+  if (!life.dead) await runJobsOf(medic, parts, life);
   if (wasDead) await medic.settle();
-  else if (life.dead) await goOn();
+  else if (life.dead) await takeOver(medic);
 
   const pages = eventsOf(name);
   const messages = messagesOf(name);
@@ -207,12 +169,12 @@ test('an attempt whose worker dies before it is recorded is repeated by another,
   medic.clock.advance(INTERVAL_SECONDS * 1000 + 101);
   await medic.receiving();
   await runRound(doomed.parts);
-  await runJobs(doomed.parts);
+  await runJobsOf(medic, doomed.parts, doomed.life);
   medic.pagerDuty.answer = answer;
   expect(doomed.life.dead).toBe(true);
   expect(eventsOf('paged')).toEqual(['trigger']);
 
-  await restart();
+  await restart(medic);
   await medic.advance('34s');
   expect(eventsOf('paged')).toEqual(['trigger']);
   await medic.advance('2s');
