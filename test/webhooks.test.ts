@@ -240,6 +240,24 @@ describe('a destination that refuses for good', () => {
     expect(hook.received.slice(before).map(({ path }) => path)).toEqual(['/new']);
   });
 
+  test('a reminder that is left out does not hurry the opening before it, which waits for its next attempt', async () => {
+    hook.answer = () => says(404);
+    await report();
+    await tell(medic, [to()]);
+    await medic.settle();
+    await medic.advance('1m');
+    hook.answer = () => says(500);
+    await tell(medic, [to()], { event: 'opened' });
+    await medic.settle();
+    const before = hook.received.length;
+    await tell(medic, [to()], { event: 'reminder' });
+    await medic.settle();
+    expect((await sent()).at(-1)).toMatchObject({ status: 'skipped' });
+    expect(hook.received.length).toBe(before);
+    await medic.advance('1s');
+    expect(hook.received.length).toBe(before + 1);
+  });
+
   test('a page is attempted however PagerDuty refused the one before', async () => {
     medic.pagerDuty.answer = () => ({ status: 400, body: 'unknown routing key' });
     await report();
