@@ -12,7 +12,7 @@ const FEATURES = {
   alerts: ['routing', 'notifications', 'audit'],
   routing: ['notifications', 'audit'],
   notifications: ['audit'],
-  events: ['services', 'alerts', 'access'],
+  events: ['services', 'alerts', 'notifications', 'access'],
   health: [],
 };
 

@@ -3,6 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApi } from '../src/api.ts';
+import { EVENT_TYPES } from '../src/features/events/event.ts';
 import { publishAll } from '../src/features/events/publish.ts';
 import { type DatabasePool, sql } from '../src/platform/db.ts';
 import { AUTHORIZATION } from './harness/admin.ts';
@@ -47,7 +48,8 @@ async function anotherApi(db = medic.connect(6)) {
 }
 
 test('a service and its alert are told from the beginning to the end, each object as v2 answers it', async () => {
-  const source = await open();
+  const types = EVENT_TYPES.filter((type) => !type.startsWith('delivery.')).join();
+  const source = await open({ types });
   expect(Object.fromEntries(source.headers)).toMatchObject({
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
@@ -105,6 +107,32 @@ test('a service and its alert are told from the beginning to the end, each objec
     source.events.map((event) => event.id).toSorted((a, b) => a - b),
   );
   await source.close();
+});
+
+test('a message is told when it is sent, and when it is given up, as its alert shows it', async () => {
+  const { service_id, heartbeat_name } = await registered(medic);
+  const source = await open({ types: 'delivery.updated' });
+  const unhealthy = medic.pagerDuty.answer;
+  medic.pagerDuty.answer = () => ({ status: 400, body: '{}' });
+  await beat(heartbeat_name, 'DOWN');
+  await medic.settle();
+  medic.pagerDuty.answer = unhealthy;
+  const [alert] = await alertsOf(service_id);
+  // What earlier tests left behind is sent now, too.
+  const ofAlert = () =>
+    source.events.map(({ data }) => data.data).filter(({ alert_id }) => alert_id === alert.alert_id);
+  await source.until(() => ofAlert().length === 2);
+  const { notifications } = resultsOf(await medic.call('GET', `/v2/alerts/${alert.alert_id}`));
+  const told = ofAlert();
+  const byChannel = (one: { channel: string }, other: { channel: string }) =>
+    one.channel.localeCompare(other.channel);
+  expect(told.toSorted(byChannel)).toEqual(notifications.toSorted(byChannel));
+  expect(told.toSorted(byChannel).map(({ channel, status }) => [channel, status])).toEqual([
+    ['pagerduty', 'failed'],
+    ['slack', 'success'],
+  ]);
+  await source.close();
+  await beat(heartbeat_name);
 });
 
 const alertsOf = async (id: number) =>

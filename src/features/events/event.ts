@@ -1,4 +1,4 @@
-/** What the stream tells (spec 10 section 7). */
+/** What the stream tells (spec 10 section 7), and besides what became of messages. */
 export const EVENT_TYPES = [
   'service.created',
   'service.updated',
@@ -7,6 +7,7 @@ export const EVENT_TYPES = [
   'alert.opened',
   'alert.updated',
   'alert.closed',
+  'delivery.updated',
   'execution.created',
   'execution.updated',
 ] as const;

@@ -11,6 +11,7 @@ const scene: Scene = {
     [7, { alert_id: 7, kind: 'service', service_id: 1 }],
     [9, { alert_id: 9, kind: 'stale_job', service_id: 1 }],
   ]),
+  deliveries: new Map([['d', { delivery_id: 'd', status: 'success' }]]),
   told: new Map([[1, 'new']]),
   now,
 };
@@ -18,7 +19,15 @@ const scene: Scene = {
 let transactions = 0;
 const caught = (type: EventType, object_id: number, more: Partial<Caught> = {}): Caught => {
   transactions += 1;
-  return { transaction_id: String(transactions), type, object_id, occurred_at: null, remains: null, ...more };
+  return {
+    transaction_id: String(transactions),
+    type,
+    object_id,
+    occurred_at: null,
+    remains: null,
+    delivery_id: null,
+    ...more,
+  };
 };
 const namesOf = (changes: Caught[], its = scene) => narrate(changes, its).events.map(({ type }) => type);
 
@@ -47,6 +56,13 @@ test('what one transaction did to an object is told once, each transaction by it
     caught('alert.updated', 7, { transaction_id, occurred_at });
   const { events } = narrate([of('a', earlier), of('a'), of('b'), of('b')], scene);
   expect(events.map(({ occurred_at }) => occurred_at)).toEqual([earlier, now]);
+});
+
+test('of deliveries those are told that are still there', () => {
+  const of = (delivery_id: string, id: number) => caught('delivery.updated', id, { delivery_id });
+  const { events, states } = narrate([of('d', 5), of('gone', 6)], scene);
+  expect(events.map(({ data }) => data)).toEqual([{ delivery_id: 'd', status: 'success' }]);
+  expect(states.size).toBe(0);
 });
 
 test('of a service that is gone its names are told, and its state no more', () => {

@@ -9,12 +9,14 @@ export interface Caught {
   /** Null: not known more exactly than `now`. */
   occurred_at: Date | null;
   remains: object | null;
+  delivery_id: string | null;
 }
 
 /** What the objects look like now; those that are gone are absent. */
 export interface Scene {
   services: ReadonlyMap<number, { state: string }>;
   alerts: ReadonlyMap<number, { kind: string; service_id: number }>;
+  deliveries: ReadonlyMap<string, object>;
   /** The states of services that were told last. */
   told: ReadonlyMap<number, string>;
   now: Date;
@@ -38,6 +40,11 @@ export function narrate(changes: readonly Caught[], scene: Scene): Told {
     const { type, object_id: id } = change;
     const tell = (as: EventType, data: object) =>
       told.events.push({ type: as, occurred_at: change.occurred_at ?? scene.now, data });
+    if (type === 'delivery.updated') {
+      const delivery = scene.deliveries.get(change.delivery_id ?? '');
+      if (delivery !== undefined) tell(type, delivery);
+      continue;
+    }
     if (type.startsWith('alert.')) {
       const alert = scene.alerts.get(id);
       if (alert === undefined) continue;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { DatabasePool } from '../../platform/db.ts';
 import { alertsById } from '../alerts/view.ts';
+import { deliveriesById } from '../notifications/view.ts';
 import { servicesById } from '../services/view.ts';
 import { narrate } from './narrate.ts';
 import * as store from './store.ts';
@@ -40,6 +41,10 @@ export async function publish({ db, clock, baseUrl }: PublishContext): Promise<n
     const { events, states } = narrate(changes, {
       services: await servicesById(tx, serviceIds, { now, baseUrl }),
       alerts,
+      deliveries: await deliveriesById(
+        tx,
+        changes.flatMap(({ delivery_id: id }) => (id === null ? [] : [id])),
+      ),
       told: await store.toldStates(tx, serviceIds),
       now,
     });

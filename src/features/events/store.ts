@@ -8,6 +8,7 @@ export interface WaitingRow {
   object_id: number;
   occurred_at: Date | null;
   remains: object | null;
+  delivery_id: string | null;
 }
 
 /** An arbitrary key of Medic's own among the advisory locks of its database. */
@@ -38,7 +39,7 @@ export async function takeWaiting(tx: Database, limit: number): Promise<WaitingR
       delete from medic.event_outbox using oldest where event_outbox.outbox_id = oldest.outbox_id
       returning event_outbox.*
     )
-    select transaction_id::text, type, object_id, occurred_at, remains from taken order by outbox_id`);
+    select transaction_id::text, type, object_id, occurred_at, remains, delivery_id from taken order by outbox_id`);
   return rows;
 }
 

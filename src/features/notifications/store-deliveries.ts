@@ -28,6 +28,10 @@ async function deliveries(db: Database, which: Sql): Promise<DeliveryRow[]> {
   return rows;
 }
 
+export function byIds(db: Database, deliveryIds: readonly string[]): Promise<DeliveryRow[]> {
+  return deliveries(db, sql`where delivery_id = any(${deliveryIds})`);
+}
+
 /** Deliveries of an alert, oldest first: of very many the first and the newest. */
 export function ofAlert(
   db: Database,
