@@ -12,6 +12,7 @@ const FEATURES = {
   alerts: ['routing', 'notifications', 'audit'],
   routing: ['notifications', 'audit'],
   notifications: ['audit'],
+  playbooks: ['heartbeats', 'audit'],
   events: ['services', 'alerts', 'notifications', 'access'],
   health: [],
 };
@@ -49,7 +50,11 @@ module.exports = {
       name: 'client-commands-speak-http-only',
       severity: 'error',
       from: { path: '^src/cli' },
-      to: { path: '^src/', pathNot: '^src/(cli/|platform/(time|environment)\\.ts$)' },
+      // Apart from the parser of playbooks, which takes a text and returns values, so that it works without a server.
+      to: {
+        path: '^src/',
+        pathNot: '^src/(cli/|platform/(time|environment)\\.ts$|features/playbooks/document\\.ts$)',
+      },
     },
     {
       name: 'client-commands-are-for-the-program-only',
@@ -101,9 +106,11 @@ module.exports = {
           '^src/features/.*/(expectation|vitality|status|machine|reason|decide|facts)\\.ts$',
           '^src/features/(routing/(hours|window|decide-end|decision|earlier|mask)|notifications/turn|heartbeats/missed)\\.ts$',
           '^src/features/(audit/(bounded|csv)|events/(narrate|frame|window))\\.ts$',
+          '^src/features/playbooks/(document/[^/.]+|document|duration|json-schema|limits|playbook|script-content)\\.ts$',
         ],
       },
-      to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules' },
+      // Reading YAML is deciding, too.
+      to: { path: '^src/(platform|http)|/store[^/]*\\.ts$|^node_modules', pathNot: '^node_modules/yaml/' },
     },
     ...names.map((name) => ({
       name: `features-${name}`,

@@ -4,6 +4,7 @@ import { withServerOptions } from './context.ts';
 import { ClientExit } from './failure.ts';
 import { addHealthCommand } from './health.ts';
 import { addHeartbeatCommands } from './heartbeats.ts';
+import { addPlaybookCommands } from './playbooks.ts';
 import { addRunCommand } from './run/command.ts';
 import { addServiceCommands } from './services.ts';
 
@@ -15,6 +16,7 @@ export function addClientCommands(program: Command): void {
   addServiceCommands(program);
   addHeartbeatCommands(program);
   addAlertCommands(program);
+  addPlaybookCommands(program);
   addHealthCommand(program);
   addRunCommand(program);
   for (const command of program.commands.slice(before)) {

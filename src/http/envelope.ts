@@ -13,7 +13,16 @@ export const Failure = Type.Object({
   success: Type.Literal(false),
   message: Type.String(),
   results: Type.Literal(''),
-  errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  errors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        path: Type.String(),
+        message: Type.String(),
+        line: Type.Optional(Type.Integer()),
+        column: Type.Optional(Type.Integer()),
+      }),
+    ),
+  ),
   /** Seconds; with 429 only. */
   retry_after: Type.Optional(Type.Integer()),
 });

@@ -22,6 +22,9 @@ export type ErrorCode = keyof typeof ERROR_STATUS;
 export interface Problem {
   path: string;
   message: string;
+  /** Where it stands in a text that is a document of its own, from 1. */
+  line?: number;
+  column?: number;
 }
 
 /**

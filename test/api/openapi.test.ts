@@ -11,6 +11,7 @@ const SPECIFIED = `
   GET /metrics – metrics
   GET /docs/openapi.json – docs
   GET /docs/swagger.json – docs
+  GET /schemas/playbook.json – docs
   GET /ping/{ping_key} – ping
   POST /ping/{ping_key} – ping
   GET /ping/{ping_key}/{suffix} – ping
@@ -90,6 +91,24 @@ const SPECIFIED = `
   GET /v2/maintenance-windows/{window_id} read management
   PATCH /v2/maintenance-windows/{window_id} write management
   DELETE /v2/maintenance-windows/{window_id} write management
+  GET /v2/playbooks read management
+  POST /v2/playbooks admin management
+  POST /v2/playbooks/validate read management
+  GET /v2/playbooks/{playbook_id} read management
+  PATCH /v2/playbooks/{playbook_id} admin management
+  DELETE /v2/playbooks/{playbook_id} admin management
+  GET /v2/playbooks/{playbook_id}/versions read management
+  GET /v2/playbooks/{playbook_id}/versions/{version} read management
+  GET /v2/playbooks/{playbook_id}/triggers read management
+  POST /v2/playbooks/{playbook_id}/triggers admin management
+  GET /v2/playbooks/{playbook_id}/triggers/{trigger_id} read management
+  PATCH /v2/playbooks/{playbook_id}/triggers/{trigger_id} admin management
+  DELETE /v2/playbooks/{playbook_id}/triggers/{trigger_id} admin management
+  GET /v2/scripts admin management
+  POST /v2/scripts admin management
+  GET /v2/scripts/{script_id} admin management
+  PATCH /v2/scripts/{script_id} admin management
+  DELETE /v2/scripts/{script_id} admin management
 `;
 
 /** Paths with an identical alias under /v1. */

@@ -14,6 +14,8 @@ import type { Item } from '../../src/features/heartbeats/store-events.ts';
 import type { HeldReport } from '../../src/features/heartbeats/store-held.ts';
 import type { RunSignal } from '../../src/features/heartbeats/store-runs.ts';
 import type { AttemptResult, NewNotification } from '../../src/features/notifications/store.ts';
+import { INTERPRETERS } from '../../src/features/playbooks/store-scripts.ts';
+import { MANAGERS } from '../../src/features/playbooks/store-triggers.ts';
 import { PERIODS } from '../../src/features/routing/destination.ts';
 import { FIELDS } from '../../src/features/services/fields.ts';
 import { SNAPSHOT_KINDS } from '../../src/features/services/snapshot-kind.ts';
@@ -59,9 +61,11 @@ const IN_CODE: Record<string, readonly string[]> = {
     STALE_ALERTED: true,
   }),
   'service_snapshots.action_type': SNAPSHOT_KINDS,
+  'scripts.interpreter': INTERPRETERS,
   'services.priority': anyCase(FIELDS.priority),
   'services.notification_mode': anyCase(FIELDS.notification_mode),
   'targets.period': PERIODS,
+  'triggers.managed_by': MANAGERS,
   'notifications.status': wordsOf<NewNotification['status'] | AttemptResult['status']>({
     pending: true,
     skipped: true,

@@ -44,7 +44,7 @@ test.each([
   ['a key that is a list', `? [a, b]\n: 1\n${VALID}`, 'key that is not a text'],
   ['a key that is nothing', `: 1\n${VALID}`, 'key that is not a text'],
   ['tabs for indentation', 'name: p\nsteps:\n\t- {name: s}\n', ''],
-  ['one byte too many', fill('#', VALID) + 'ab', 'larger than 256 KiB'],
+  ['one byte too many', `${fill('#', VALID)}ab`, 'larger than 256 KiB'],
   ['characters of several bytes', `# ${'ä'.repeat(LIMIT / 2)}\n${VALID}`, 'larger than 256 KiB'],
   ['a merge key as a step key', `name: p\nsteps: [{<<: {name: s}, type: wait, duration: 1}]`, 'is missing'],
 ])('%s is refused and says why', (_, text, message) => {
@@ -177,7 +177,7 @@ test.each([
   ['open lists', fill('[')],
   ['commas', fill(',', '[')],
   ['closing brackets', fill(']')],
-  ['keys', Array.from({ length: 35_000 }, (_, index) => `k${index}:`).join('\n')],
+  ['keys', Array.from({ length: 30_000 }, (_, index) => `k${index}:`).join('\n')],
   ['the same key', fill('a:\n')],
   [
     'unknown keys of a step',
