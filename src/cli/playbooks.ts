@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { action, type Client, type ClientOptions, withServerOptions } from './context.ts';
 import { CliError, ClientExit } from './failure.ts';
@@ -59,7 +60,7 @@ async function judgeHere(text: string): Promise<Judgement> {
 async function contentOf(file: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file === '-' ? '/dev/stdin' : file);
+    bytes = await (file === '-' ? buffer(process.stdin) : readFile(file));
   } catch (error) {
     throw new CliError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   }
