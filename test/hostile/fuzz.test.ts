@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 /** Paths whose successes are not in the envelope. */
-const BARE = /^\/(health|metrics|docs|v1\/healthcheck|v2\/events|v2\/audit-logs\/export)/;
+const BARE = /^\/(health|metrics|docs|schemas|v1\/healthcheck|v2\/events|v2\/audit-logs\/export)/;
 
 interface Sent {
   method: string;

@@ -8,6 +8,8 @@ import type { Mapping, Scalar, Value } from './value.ts';
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\p{Cs}/u;
 const UNSTORABLE = /\0|\p{Cs}/u;
 
+const LONGEST_MESSAGE = 200;
+
 /** A text as values with their places. `root` is undefined when it cannot be read as one. */
 export interface Reading {
   root: Value | undefined;
@@ -43,7 +45,8 @@ export function readYaml(text: string, findings: Findings): Reading {
   const { explicit, version } = document.directives?.yaml ?? {};
   if (explicit === true && version !== '1.2') findings.error(0, '', 'must be YAML 1.2');
   for (const { pos, message } of [...document.errors, ...document.warnings]) {
-    findings.error(pos[0], '', message);
+    // Some messages quote what they are about, however long it is.
+    findings.error(pos[0], '', message.slice(0, LONGEST_MESSAGE).toWellFormed());
   }
   if (findings.failed) return nothing;
   if (document.contents === null) {
