@@ -13,6 +13,8 @@ const NO_CONFIGURATION = [
   // Messages that change nothing.
   'POST /v2/services/{service_id}/targets/{target_id}/test',
   'POST /v2/webhooks/{webhook_id}/test',
+  // A question.
+  'POST /v2/playbooks/validate',
   // Who is logged in.
   ...['POST /v2/session', 'DELETE /v2/session'],
 ];
@@ -45,6 +47,7 @@ const name = () => freshName('thing');
 const SERVICE = () => ({ heartbeat_name: name(), service_name: 'Thing', alert_interval_seconds: 600 });
 const HOURS = { monday: [{ start: '09:00', end: '17:00' }] };
 const TIMES = { start_time: '2041-01-01T00:00:00Z', end_time: '2041-01-01T01:00:00Z' };
+const playbookNamed = (its: string) => `name: ${its}\nsteps:\n  - {name: pause, type: wait, duration: 30s}\n`;
 const made = async (path: string, body: object) => resultsOf(await medic.call('POST', path, body), 201);
 
 /** Of something that has its own path: how it is created, and a change of it. */
@@ -84,6 +87,20 @@ const THINGS: { path: string; id: string; entity: string; body: () => object; ch
     entity: 'secret',
     body: () => ({ name: name().replaceAll('-', '_'), value: 'hidden' }),
     change: { description: 'new' },
+  },
+  {
+    path: '/v2/playbooks',
+    id: 'playbook_id',
+    entity: 'playbook',
+    body: () => ({ yaml_content: playbookNamed(name()) }),
+    change: { active: false },
+  },
+  {
+    path: '/v2/scripts',
+    id: 'script_id',
+    entity: 'script',
+    body: () => ({ name: name(), content: 'true', interpreter: 'bash' }),
+    change: { timeout_seconds: 60 },
   },
   {
     path: '/v2/api-keys',
@@ -133,6 +150,19 @@ for (const { path, id, entity, body, change } of THINGS) {
 
 const TARGETS = '/v2/services/{service_id}/targets';
 const TARGET = { type: 'slack', config: { channel_id: 'C1' } };
+
+const TRIGGERS = '/v2/playbooks/{playbook_id}/triggers';
+const TRIGGER = { service_pattern: 'worker-*' };
+
+async function triggersPath(): Promise<string> {
+  const { playbook_id } = await made('/v2/playbooks', { yaml_content: playbookNamed(name()) });
+  return `/v2/playbooks/${playbook_id}/triggers`;
+}
+
+async function triggerPath(): Promise<string> {
+  const path = await triggersPath();
+  return `${path}/${(await made(path, TRIGGER)).trigger_id}`;
+}
 
 async function targetPath(): Promise<string> {
   const { service_id } = await made('/v2/services', SERVICE());
@@ -210,6 +240,27 @@ Object.assign(REQUESTS, {
     deeds: ['delete target'],
     send: async () => {
       const path = await targetPath();
+      return () => medic.call('DELETE', path);
+    },
+  },
+  [`POST ${TRIGGERS}`]: {
+    deeds: ['create trigger'],
+    send: async () => {
+      const path = await triggersPath();
+      return () => medic.call('POST', path, TRIGGER);
+    },
+  },
+  [`PATCH ${TRIGGERS}/{trigger_id}`]: {
+    deeds: ['update trigger'],
+    send: async () => {
+      const path = await triggerPath();
+      return () => medic.call('PATCH', path, { consecutive_failures: 3 });
+    },
+  },
+  [`DELETE ${TRIGGERS}/{trigger_id}`]: {
+    deeds: ['delete trigger'],
+    send: async () => {
+      const path = await triggerPath();
       return () => medic.call('DELETE', path);
     },
   },
