@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSecret } from '../src/features/access/secrets.ts';
-import { failingDestinations, forgetDestination } from '../src/features/notifications/destination.ts';
+import { forgetDestination } from '../src/features/notifications/destination.ts';
 import { sql } from '../src/platform/db.ts';
 import { startTestMedic, type TestMedic } from './harness/medic.ts';
 import { type Answer, Receiver } from './harness/receivers.ts';
@@ -9,6 +9,10 @@ import { tell } from './harness/tell.ts';
 
 let medic: TestMedic;
 let hook: Receiver;
+
+/** Those that refuse messages for good, the longest failing first. */
+const failingDestinations = async () =>
+  (await medic.db.query(sql`select * from medic.destinations order by failing_since, lane`)).rows;
 
 beforeEach(async () => {
   medic = await startTestMedic({
@@ -198,7 +202,7 @@ describe('a destination that refuses for good', () => {
     await medic.settle();
     await medic.advance('1m');
     expect(hook.received).toHaveLength(4);
-    expect(await failingDestinations(medic.db)).toMatchObject([
+    expect(await failingDestinations()).toMatchObject([
       { channel: 'webhook', destination: new URL(hook.url).host, response_code: 404, error: 'answered 404' },
     ]);
     for (let minute = 0; minute < 10; minute += 1) await remind(1);
@@ -217,7 +221,7 @@ describe('a destination that refuses for good', () => {
     hook.answer = () => says(200);
     await tell(medic, [to()], { event: 'opened' });
     await medic.settle();
-    expect(await failingDestinations(medic.db)).toEqual([]);
+    expect(await failingDestinations()).toEqual([]);
     await remind(1);
     expect((await sent()).at(-1)).toMatchObject({ status: 'success' });
     const told = medic.lines.map(({ message }) => message);
@@ -231,9 +235,9 @@ describe('a destination that refuses for good', () => {
     await tell(medic, [to(), { ...to(), webhookId: 2 }, { ...to({}, '/other'), webhookId: 3 }]);
     await medic.settle();
     await medic.advance('1m');
-    expect(await failingDestinations(medic.db)).toHaveLength(2);
+    expect(await failingDestinations()).toHaveLength(2);
     await forgetDestination(medic.db, { webhookId: 1 });
-    expect(await failingDestinations(medic.db)).toHaveLength(1);
+    expect(await failingDestinations()).toHaveLength(1);
     const before = hook.received.length;
     await tell(medic, [to({}, '/new'), { ...to(), webhookId: 2 }], { event: 'reminder' });
     await medic.settle();
@@ -267,7 +271,7 @@ describe('a destination that refuses for good', () => {
     await medic.call('POST', '/heartbeat', { heartbeat_name: 'second', status: 'DOWN' });
     await medic.settle();
     expect(medic.pagerDuty.received).toHaveLength(2);
-    expect(await failingDestinations(medic.db)).toHaveLength(1);
+    expect(await failingDestinations()).toHaveLength(1);
   });
 
   test('of two workers that hold a reminder at the same moment one makes the probe', async () => {

@@ -62,19 +62,6 @@ export async function holdBack(
   return 'skipped';
 }
 
-/** Every destination that refuses messages for good. */
-export function failingDestinations(db: Database): Promise<states.FailingDestination[]> {
-  return states.failing(db);
-}
-
-/** Since when and why the destination of a webhook or target refuses messages; undefined while it takes them. */
-export function destinationState(
-  db: Database,
-  of: { webhookId: number } | { targetId: number },
-): Promise<states.FailingDestination | undefined> {
-  return states.failingOf(db, of);
-}
-
 /** Its configuration has changed: what was known of it is no longer true. */
 export function forgetDestination(
   db: Database,

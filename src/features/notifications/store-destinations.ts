@@ -1,15 +1,6 @@
 import { type Database, sql } from '../../platform/db.ts';
 
 /** A destination that refuses messages for good, until it takes one again. */
-export interface FailingDestination {
-  channel: string;
-  destination: string;
-  failing_since: Date;
-  last_failed_at: Date;
-  response_code: number | null;
-  error: string;
-}
-
 /** @returns true when it was not known to fail. */
 export async function recordFailing(
   db: Database,
@@ -60,27 +51,6 @@ export async function skipReminder(db: Database, deliveryId: string, reason: str
     update medic.notifications set status = 'skipped', next_attempt_at = null, error = ${reason}
     where delivery_id = ${deliveryId} and status = 'pending' and attempts = 0`);
   return rowCount === 1;
-}
-
-/** Destinations that refuse messages for good, the longest failing first. */
-export async function failing(db: Database): Promise<FailingDestination[]> {
-  const { rows } = await db.query<FailingDestination>(sql`
-    select channel, destination, failing_since, last_failed_at, response_code, error
-    from medic.destinations order by failing_since, lane limit 500`);
-  return rows;
-}
-
-/** Of a webhook or target: the state of what it was last sent to, or undefined while that takes messages. */
-export async function failingOf(
-  db: Database,
-  of: { webhookId: number } | { targetId: number },
-): Promise<FailingDestination | undefined> {
-  const suffix = suffixOf(of);
-  const { rows } = await db.query<FailingDestination>(sql`
-    select channel, destination, failing_since, last_failed_at, response_code, error
-    from medic.destinations where right(lane, ${suffix.length}) = ${suffix}
-    order by last_failed_at desc limit 1`);
-  return rows[0];
 }
 
 export async function forgetFailingOf(
