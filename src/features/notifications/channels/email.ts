@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { createTransport } from 'nodemailer';
 import { type Static, Type } from 'typebox';
 import { shortWord } from '../../../platform/outbound.ts';
 import {
@@ -63,6 +62,8 @@ async function submit(url: string, mail: object): Promise<Outcome> {
   socket.once('close', () => clearTimeout(deadline));
   const started = performance.now();
   try {
+    // A large library, which only those who send e-mail need.
+    const { createTransport } = await import('nodemailer');
     const { response, rejected } = await createTransport({
       url,
       socket,
